@@ -1,0 +1,1 @@
+"""Sources of faces, built-in faces, and the input pipeline."""

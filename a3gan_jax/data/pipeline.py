@@ -1,0 +1,222 @@
+"""From a ``FaceDataset`` to batches: decode, crop, resize, flip, shuffle, repeat, batch; exactly resumable.
+
+Every image is a pure function of the seed and its position, so the iterator's whole state is that position and the
+corrupt images met so far: a few numbers that JSON holds.
+"""
+
+import io
+import logging
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import grain
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from a3gan_jax import geometry
+from a3gan_jax.attributes import positions
+from a3gan_jax.data.sources import FaceDataset
+
+_log = logging.getLogger(__name__)
+
+#: What Pillow raises on bytes that are not a whole image; errors of reading a file are none of these, they stop us.
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+
+
+def crop_box(crop: str, width: int, height: int) -> tuple[float, float, float, float]:
+    """The aligned crop (left, top, right, bottom) in an image of ``width`` x ``height`` pixels.
+
+    Args:
+      crop: "celeba" for an aligned CelebA photo, 178x218 or a copy of it in another size; "square" for a crop.
+
+    Raises:
+      ValueError: the image has another shape than ``crop`` promises.
+    """
+    if crop == "square":
+        if width != height:
+            raise ValueError(f"the image has {width}x{height} pixels, an aligned crop is square")
+        return 0.0, 0.0, float(width), float(height)
+    if crop == "celeba":
+        full_width, full_height = geometry.CELEBA_SIZE
+        if abs(width * full_height - height * full_width) > max(full_width, full_height):  # more than rounding
+            raise ValueError(
+                f"the image has {width}x{height} pixels, an aligned CelebA photo {full_width}x{full_height} or a share"
+            )
+        (left, top), side = geometry.CROP_ORIGIN, geometry.CROP_SIDE
+        x, y = width / full_width, height / full_height
+        return left * x, top * y, (left + side) * x, (top + side) * y
+    raise ValueError(f"unknown crop {crop!r}: it is celeba or square")
+
+
+def aligned_face(image: bytes | np.ndarray, crop: str, size: int) -> np.ndarray:
+    """One aligned face (size, size, 3) uint8, RGB, from an encoded image or a uint8 array (H, W, 3).
+
+    Shrinks with Pillow's Hamming filter, on photos within 50 dB of exact area averaging (its box filter, which takes
+    whole pixels only, stays at 38), and enlarges with its bicubic one.
+
+    Raises:
+      ValueError, OSError or another error of Pillow's: the bytes are no whole image, or not of the shape of ``crop``.
+    """
+    opened = Image.fromarray(image) if isinstance(image, np.ndarray) else Image.open(io.BytesIO(image))
+    picture = ImageOps.exif_transpose(opened).convert("RGB")
+    box = crop_box(crop, *picture.size)
+    if box == (0, 0, size, size) == (0, 0, *picture.size):
+        return np.asarray(picture)
+    shrinks = box[2] - box[0] > size
+    resampling = Image.Resampling.HAMMING if shrinks else Image.Resampling.BICUBIC
+    return np.asarray(picture.resize((size, size), resampling, box=box))
+
+
+class _Corrupt(NamedTuple):
+    """Takes the place of an element whose image cannot be decoded."""
+
+    index: int
+    name: str
+    why: str
+
+
+class _Load:
+    """Index -> element of a batch, or ``_Corrupt``; runs in the reading threads."""
+
+    def __init__(self, dataset: FaceDataset, names: Sequence[str], image_size: int):
+        if lacking := [name for name in names if name not in dataset.attribute_names]:
+            has = ", ".join(dataset.attribute_names) or "none"
+            raise ValueError(f"the data set has no labels for {', '.join(lacking)}; it has: {has}")
+        self._dataset = dataset
+        self._columns = positions(names, dataset.attribute_names)
+        self._image_size = image_size
+
+    def __call__(self, index: int) -> dict[str, np.ndarray] | _Corrupt:
+        face = self._dataset[index]
+        try:
+            image = aligned_face(face["image"], self._dataset.crop, self._image_size)
+        except UnidentifiedImageError:  # its own words hold an address, and differ from run to run
+            return _Corrupt(index, face["name"], "no image format that Pillow knows")
+        except _DECODE_ERRORS as error:
+            return _Corrupt(index, face["name"], str(error) or type(error).__name__)
+        return {
+            "image": image,
+            "attributes": np.asarray(face["attributes"], np.uint8)[self._columns],
+            "identity": np.int32(face["identity"]),
+            "index": np.int32(index),
+        }
+
+
+def _random_flip(element: dict | _Corrupt, rng: np.random.Generator) -> dict | _Corrupt:
+    """Mirrors every other face; no attribute knows left from right."""
+    if isinstance(element, _Corrupt) or rng.integers(2):
+        return element
+    return element | {"image": element["image"][:, ::-1]}
+
+
+class _SkipCorrupt(grain.IterDataset):
+    """Passes elements on, skips and counts corrupt ones.
+
+    It stands behind the reading threads, not in them: so the count follows the order of the stream, and the limit
+    strikes at the same step in every run.
+    """
+
+    def __init__(self, parent: grain.IterDataset, images: int, max_corrupt: int):
+        super().__init__(parent)
+        self._images, self._max_corrupt = images, max_corrupt
+
+    def __iter__(self) -> grain.DatasetIterator:
+        return _SkipCorruptIterator(iter(self.parents[0]), self._images, self._max_corrupt)
+
+
+class _SkipCorruptIterator(grain.DatasetIterator):
+    def __init__(self, parent: grain.DatasetIterator, images: int, max_corrupt: int):
+        super().__init__(parent)
+        self._elements, self._images, self._max_corrupt = parent, images, max_corrupt
+        self._corrupt: dict[str, str] = {}  # index (text, for JSON) -> name and reason
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        while isinstance(element := next(self._elements), _Corrupt):
+            self._count(element)
+        return element
+
+    def _count(self, corrupt: _Corrupt) -> None:
+        if str(corrupt.index) in self._corrupt:
+            return
+        self._corrupt[str(corrupt.index)] = f"{corrupt.name}: {corrupt.why}"
+        _log.warning("skipping corrupt image %s: %s", corrupt.name, corrupt.why)
+        # The second half: images without end of which none can be read would be waited for without end.
+        if len(self._corrupt) > self._max_corrupt or len(self._corrupt) == self._images:
+            raise RuntimeError(
+                f"{len(self._corrupt)} of {self._images} images cannot be decoded, the limit is {self._max_corrupt}; "
+                "repair or remove them, or raise max_corrupt:\n  " + "\n  ".join(self._corrupt.values())
+            )
+
+    def get_state(self) -> dict:
+        return {"elements": self._elements.get_state(), "images": self._images, "corrupt": dict(self._corrupt)}
+
+    def set_state(self, state: dict) -> None:
+        if state["images"] != self._images:
+            raise ValueError(
+                f"the saved iterator went through {state['images']} images, this data set has {self._images}: continue "
+                "on the same data and the same number of processes, or start a new run"
+            )
+        self._elements.set_state(state["elements"])
+        self._corrupt = dict(state["corrupt"])
+
+
+def face_batches(
+    dataset: FaceDataset,
+    *,
+    names: Sequence[str],
+    image_size: int,
+    batch_size: int,
+    seed: int,
+    train: bool,
+    threads: int = 2,
+    max_corrupt: int = 10,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> grain.DatasetIterator:
+    """Batches of aligned faces, the same ones for the same arguments.
+
+    Args:
+      dataset: where faces come from.
+      names: the K attributes wanted, in this order.
+      image_size: side S of the images, in pixels.
+      batch_size: B, images in a batch of this process.
+      seed: of the shuffling and the flips, 0 <= seed < 2**32.
+      train: True for an endless stream, shuffled anew in every epoch, every image flipped at random; each batch is
+        full. False for one pass in the order of ``dataset``; the last batch may be shorter.
+      threads: reading threads; 0 reads in the caller's.
+      max_corrupt: images of this process that may be impossible to decode. They are skipped, and logged once each;
+        one more is an error that names all.
+      process_index, process_count: this process reads every ``process_count``-th image of the (shuffled) order; the
+        processes together read every image once an epoch.
+
+    Returns:
+      A Grain iterator with ``get_state``, ``set_state`` and ``close``, ready for ``grain.checkpoint``. A batch holds
+      ``image`` uint8 (B, S, S, 3), ``attributes`` uint8 (B, K) in {0, 1}, ``identity`` int32 (B,) with -1 for unknown,
+      and ``index`` int32 (B,), positions in ``dataset``. Resumed from its state it goes on with the very next batch,
+      whatever ``threads`` is, and still knows which images were corrupt.
+
+    Raises:
+      ValueError: an attribute that the source does not have; fewer images than processes.
+      RuntimeError: from the iterator, more than ``max_corrupt`` corrupt images.
+    """
+    indices = grain.MapDataset.range(len(dataset)).seed(seed)
+    if train:
+        indices = indices.shuffle()
+    faces = indices.map(_Load(dataset, names, image_size))
+    if train:
+        faces = faces.random_map(_random_flip)  # before the processes part, so that no two share their random numbers
+    faces = faces[process_index::process_count]
+    if not len(faces):
+        raise ValueError(f"{len(dataset)} images are too few for {process_count} processes")
+    images = len(faces)
+    if train:
+        faces = faces.repeat()
+    reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(16, 4 * batch_size))
+    return iter(_SkipCorrupt(faces.to_iter_dataset(reading), images, max_corrupt).batch(batch_size))
+
+
+def corrupt_images(batches: grain.DatasetIterator) -> list[str]:
+    """Name and reason of every corrupt image that an iterator of ``face_batches`` has skipped so far."""
+    return list(batches.get_state()["corrupt"].values())

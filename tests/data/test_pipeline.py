@@ -1,0 +1,279 @@
+"""The Grain pipeline: pixels, order, corrupt images, exact resume."""
+
+import io
+import itertools
+import json
+import logging
+
+import grain
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+from PIL import Image
+
+from a3gan_jax import geometry
+from a3gan_jax.data.celeba import CelebA
+from a3gan_jax.data.pipeline import aligned_face, corrupt_images, crop_box, face_batches
+
+NAMES = ("Male", "Bald", "Young")
+SETTINGS = dict(names=("Male", "Young"), image_size=4, batch_size=3, seed=5, train=True, threads=2)
+
+
+class Faces:
+    """Tiny crops: face i is i everywhere, with a brighter left half; some are not images."""
+
+    attribute_names = NAMES
+    num_people = 2
+    crop = "square"
+
+    def __init__(self, size: int, corrupt: tuple[int, ...] = ()):
+        self.size, self.corrupt = size, corrupt
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> dict:
+        image = np.full((4, 4, 3), index, np.uint8)
+        image[:, :2] += 100
+        return {
+            "name": f"face{index}",
+            "image": b"not an image" if index in self.corrupt else image,
+            "attributes": np.array([index & 1, index >> 1 & 1, index >> 2 & 1], np.uint8),
+            "identity": index % 3 - 1,
+        }
+
+
+def take(batches, count: int) -> list[dict]:
+    return list(itertools.islice(batches, count))
+
+
+def assert_same(batches: list[dict], others: list[dict]) -> None:
+    assert len(batches) == len(others) > 0
+    for one, other in zip(batches, others, strict=True):
+        assert one.keys() == other.keys()
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+
+
+# ---- pixels
+
+
+def test_the_crop_is_the_box_of_the_geometry():
+    photo = np.random.default_rng(0).integers(0, 255, (218, 178, 3), np.uint8)
+    crop = aligned_face(photo, "celeba", geometry.CROP_SIDE)
+    np.testing.assert_array_equal(crop, photo[38:188, 14:164])
+
+
+def test_a_smaller_copy_gives_the_same_crop():
+    coarse = np.random.default_rng(0).integers(0, 255, (6, 5, 3), np.uint8)
+    photo = np.asarray(Image.fromarray(coarse).resize((178, 218), Image.Resampling.BICUBIC))
+    half = photo.reshape(109, 2, 89, 2, 3).mean((1, 3)).round().astype(np.uint8)
+    assert crop_box("celeba", 89, 109) == (7, 19, 82, 94)
+    error = aligned_face(photo, "celeba", 64).astype(int) - aligned_face(half, "celeba", 64)
+    assert np.abs(error).max() <= 3
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_shrinking_averages_areas(factor):
+    image = np.random.default_rng(1).integers(0, 255, (48, 48, 3), np.uint8)  # noise: aliasing would show at once
+    size = 48 // factor
+    area = image.reshape(size, factor, size, factor, 3).mean((1, 3))
+    error = aligned_face(image, "square", size) - area
+    nearest = image[factor // 2 :: factor, factor // 2 :: factor] - area
+    assert np.abs(error).mean() < 0.2 * np.abs(nearest).mean() and abs(error.mean()) < 0.5
+
+
+def test_enlarging_is_smooth_and_every_mode_becomes_rgb():
+    gray = Image.fromarray(np.linspace(0, 255, 64).astype(np.uint8).reshape(8, 8))
+    file = io.BytesIO()
+    gray.save(file, "PNG")
+    face = aligned_face(file.getvalue(), "square", 32)
+    assert face.shape == (32, 32, 3) and face.dtype == np.uint8
+    assert len(np.unique(face[..., 0])) > 64
+
+
+def test_wrong_shapes_are_named():
+    with pytest.raises(ValueError, match="250x250 pixels, an aligned CelebA photo 178x218"):
+        crop_box("celeba", 250, 250)
+    with pytest.raises(ValueError, match="178x218 pixels, an aligned crop is square"):
+        crop_box("square", 178, 218)
+    with pytest.raises(ValueError, match="unknown crop 'round'"):
+        crop_box("round", 8, 8)
+
+
+# ---- batches
+
+
+def test_a_batch():
+    batch = next(face_batches(Faces(9), **SETTINGS | {"train": False, "names": ("Young", "Male")}))
+    assert {key: (value.shape, value.dtype.name) for key, value in batch.items()} == {
+        "image": ((3, 4, 4, 3), "uint8"),
+        "attributes": ((3, 2), "uint8"),
+        "identity": ((3,), "int32"),
+        "index": ((3,), "int32"),
+    }
+    np.testing.assert_array_equal(batch["attributes"], [[0, 0], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(batch["identity"], [-1, 0, 1])
+    np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], [100, 101, 102])
+
+
+def test_evaluation_is_one_pass_in_order_with_a_short_last_batch():
+    batches = list(face_batches(Faces(8), **SETTINGS | {"train": False}))
+    assert [batch["index"].tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    assert all((batch["image"][:, :, 0] >= 100).all() for batch in batches)  # never flipped
+
+
+def test_training_sees_every_face_once_an_epoch_in_ever_new_order():
+    stream = face_batches(Faces(30), **SETTINGS)
+    epochs = [np.concatenate([batch["index"] for batch in take(stream, 10)]) for _ in range(3)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(30))
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_flips_half_of_the_faces_by_chance():
+    batches = take(face_batches(Faces(30), **SETTINGS), 100)
+    flipped = np.concatenate([batch["image"][:, 0, 0, 0] < 100 for batch in batches])
+    index = np.concatenate([batch["index"] for batch in batches])
+    assert 0.4 < flipped.mean() < 0.6
+    assert {(i, f) for i, f in zip(index, flipped, strict=True)} == {(i, f) for i in range(30) for f in (False, True)}
+
+
+def test_the_seed_decides_and_the_threads_do_not():
+    batches = take(face_batches(Faces(30), **SETTINGS), 15)
+    for threads in (0, 1, 4):
+        assert_same(take(face_batches(Faces(30), **SETTINGS | {"threads": threads}), 15), batches)
+    other = take(face_batches(Faces(30), **SETTINGS | {"seed": 6}), 15)
+    assert any((a["index"] != b["index"]).any() for a, b in zip(batches, other, strict=True))
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_processes_share_the_faces_among_them(train):
+    streams = [
+        face_batches(Faces(24), **SETTINGS | {"train": train, "process_index": i, "process_count": 2}) for i in (0, 1)
+    ]
+    for _ in range(2 if train else 1):  # epochs
+        parts = [np.concatenate([batch["index"] for batch in take(stream, 4)]) for stream in streams]
+        assert sorted(np.concatenate(parts)) == list(range(24))
+
+
+def test_what_cannot_be_served_is_an_error():
+    with pytest.raises(ValueError, match="no labels for Smiling; it has: Male, Bald, Young"):
+        face_batches(Faces(9), **SETTINGS | {"names": ("Male", "Smiling")})
+    with pytest.raises(ValueError, match="2 images are too few for 3 processes"):
+        face_batches(Faces(2), **SETTINGS | {"process_index": 2, "process_count": 3})
+
+
+# ---- corrupt images
+
+
+def test_a_corrupt_image_is_skipped_counted_and_logged_once(caplog):
+    batches = face_batches(Faces(10, corrupt=(2, 7)), **SETTINGS)
+    with caplog.at_level(logging.WARNING):
+        index = np.concatenate([batch["index"] for batch in take(batches, 16)])  # six epochs of eight faces
+    assert [sorted(index[i : i + 8]) for i in range(0, 48, 8)] == [[0, 1, 3, 4, 5, 6, 8, 9]] * 6
+    assert sorted(name.split(":")[0] for name in corrupt_images(batches)) == ["face2", "face7"]
+    assert sum("skipping corrupt image face2" in message for message in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_one_too_many_is_an_error_that_names_all_at_the_same_place_in_every_run(threads):
+    batches = face_batches(
+        Faces(20, corrupt=(4, 9, 11)), **SETTINGS | {"train": False, "max_corrupt": 2, "threads": threads}
+    )
+    assert [batch["index"].tolist() for batch in take(batches, 3)] == [[0, 1, 2], [3, 5, 6], [7, 8, 10]]
+    with pytest.raises(RuntimeError, match="(?s)3 of 20 images .* limit is 2.*face4: .*face9: .*face11: "):
+        next(batches)
+
+
+def test_nothing_but_corrupt_images_ends(caplog):
+    with pytest.raises(RuntimeError, match="3 of 3 images cannot be decoded"):
+        next(face_batches(Faces(3, corrupt=(0, 1, 2)), **SETTINGS))
+
+
+def test_files_cut_short_and_files_of_the_wrong_shape_are_corrupt(tmp_path, celeba_folder, write_jpeg):
+    folder = celeba_folder(tmp_path / "celeba", dict.fromkeys(range(1, 8), 1))
+    images = folder / "img_align_celeba"
+    whole = (images / "000001.jpg").read_bytes()
+    for number, damaged in enumerate((whole[: len(whole) // 2], b"", whole[:20], b"\x89PNG\r\n\x1a\n" + whole), 2):
+        (images / f"{number:06d}.jpg").write_bytes(damaged)
+    write_jpeg(images / "000006.jpg", 0, 250, 250)
+    batches = face_batches(CelebA([folder], "train"), **SETTINGS | {"train": False, "image_size": 16})
+    assert np.concatenate([batch["index"] for batch in batches]).tolist() == [0, 6]
+    reasons = corrupt_images(batches)
+    assert [reason[:17] for reason in reasons] == [f"celeba/{n:06d}.jpg" for n in range(2, 7)]
+    assert "truncated" in reasons[0] and "250x250" in reasons[4]
+
+
+def test_a_file_that_cannot_be_read_is_no_corrupt_image(tmp_path, celeba_folder):
+    folder = celeba_folder(tmp_path / "celeba", {1: 1, 2: 1, 3: 1})
+    train = CelebA([folder], "train")
+    (folder / "img_align_celeba" / "000002.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match="000002.jpg"):
+        take(face_batches(train, **SETTINGS), 3)
+
+
+# ---- exact resume
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("threads", [0, 2])
+def test_resumes_with_the_very_next_batch_wherever_it_stopped(train, threads):
+    """Corrupt images stand before, in and after the batch of each stop; a state is what JSON keeps of it."""
+    settings = SETTINGS | {"train": train, "threads": threads}
+    faces = Faces(13, corrupt=(0, 1, 5, 12))
+    straight = take(face_batches(faces, **settings), 8)  # up to the third epoch
+    for stop in range(len(straight)):
+        first = face_batches(faces, **settings)
+        take(first, stop)
+        state = json.loads(json.dumps(first.get_state()))
+        first.close()
+        second = face_batches(faces, **settings)
+        take(second, 2)  # a used iterator is set back as well as a new one
+        second.set_state(state)
+        assert_same(take(second, 8 - stop), straight[stop:])
+        if train:
+            assert len(corrupt_images(second)) == 4
+        second.close()
+
+
+def test_the_count_of_corrupt_images_is_resumed_too(caplog):
+    faces = Faces(12, corrupt=(1, 8))
+    settings = SETTINGS | {"train": False, "max_corrupt": 1}
+    first = face_batches(faces, **settings)
+    next(first)
+    second = face_batches(faces, **settings)
+    second.set_state(first.get_state())
+    caplog.clear()
+    with caplog.at_level(logging.WARNING), pytest.raises(RuntimeError, match="(?s)face1: .*face8: "):
+        take(second, 3)
+    assert not any("face1:" in message for message in caplog.messages)
+
+
+def test_a_state_does_not_change_with_the_iterator_it_came_from():
+    batches = face_batches(Faces(10, corrupt=(2, 7)), **SETTINGS)
+    state = batches.get_state()
+    kept = json.dumps(state)
+    take(batches, 9)
+    assert json.dumps(state) == kept
+
+
+def test_a_state_of_other_data_is_refused():
+    state = face_batches(Faces(10), **SETTINGS).get_state()
+    with pytest.raises(ValueError, match="went through 10 images, this data set has 11"):
+        face_batches(Faces(11), **SETTINGS).set_state(state)
+
+
+def test_goes_through_an_orbax_checkpoint(tmp_path):
+    faces = Faces(11, corrupt=(3,))
+    straight = take(face_batches(faces, **SETTINGS), 12)
+    batches = face_batches(faces, **SETTINGS)
+    take(batches, 7)
+    with ocp.CheckpointManager(tmp_path) as manager:
+        manager.save(7, args=ocp.args.Composite(data=grain.checkpoint.CheckpointSave(batches)))
+        take(batches, 2)  # goes on while the checkpoint is being written
+        manager.wait_until_finished()
+        fresh = face_batches(faces, **SETTINGS)
+        restored = manager.restore(7, args=ocp.args.Composite(data=grain.checkpoint.CheckpointRestore(fresh))).data
+    assert_same(take(restored, 5), straight[7:])
+    assert corrupt_images(restored)

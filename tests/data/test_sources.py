@@ -1,0 +1,56 @@
+"""Opening a source by its name."""
+
+import pytest
+
+from a3gan_jax.data.celeba import CelebA
+from a3gan_jax.data.csv_folder import CSVFolder
+from a3gan_jax.data.identities import number_people
+from a3gan_jax.data.sources import load_dataset
+
+
+def test_celeba_folders_separated_by_commas(tmp_path, celeba_folder):
+    one = celeba_folder(tmp_path / "one", {1: 8, 2: 8})
+    two = celeba_folder(tmp_path / "two", {3: 8, 4: 9})
+    faces = load_dataset("celeba", f"{one}, {two}", "train", min_photos=2)
+    assert isinstance(faces, CelebA) and (len(faces), faces.people) == (4, (8,))
+
+
+def test_a_csv_of_celeba_photos(tmp_path, write_jpeg):
+    write_jpeg(tmp_path / "a.jpg", 0, 178, 218)
+    (tmp_path / "labels.csv").write_text("file\na.jpg\n")
+    faces = load_dataset("csv", str(tmp_path), "train", crop="celeba")
+    assert isinstance(faces, CSVFolder) and faces.crop == "celeba"
+
+
+def test_built_in_faces_are_split_by_index():
+    from a3gan_jax.data.procedural import ProceduralFaces
+
+    parts = [load_dataset("procedural", "", split, size=40, image_size=16) for split in ("train", "validation", "test")]
+    assert [len(part) for part in parts] == [32, 4, 4]
+    names = [part[i]["name"] for part in parts for i in range(len(part))]
+    assert len(set(names)) == 40
+    assert parts[0][0]["image"].shape == (16, 16, 3)
+    assert parts[2].annotation(1)["expression"] == ProceduralFaces(40, image_size=16).annotation(37)["expression"]
+    with pytest.raises(IndexError):
+        parts[1][4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("celebb", "x", "train"), "unknown data source 'celebb': use celeba, csv, tfds, procedural"),
+        (("celeba", "x", "valid"), "unknown split 'valid': use train, validation, test"),
+        (("csv", "", "train"), "data source csv needs a folder"),
+    ],
+)
+def test_unknown_names(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        load_dataset(*arguments)
+
+
+def test_people_are_numbered_by_themselves_not_by_the_order_of_photos():
+    identity, people = number_people(["b", None, "a", "b", "c"], min_photos=1)
+    assert identity.tolist() == [1, -1, 0, 1, 2] and people == ("a", "b", "c")
+    identity, people = number_people(["b", None, "a", "b", "c"], min_photos=2)
+    assert identity.tolist() == [0, -1, -1, 0, -1] and people == ("b",)
+    assert number_people([None, None])[0].tolist() == [-1, -1]
