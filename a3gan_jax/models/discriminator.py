@@ -1,0 +1,48 @@
+"""The discriminator: is the face real, and which attributes does it show? (AttGAN, arXiv 1711.10678)"""
+
+import dataclasses
+from typing import NamedTuple
+
+from flax import linen as nn
+from jax import Array
+
+from a3gan_jax.models.layers import Conv, ConvForm, he_normal, leaky_relu
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscriminatorConfig:
+    """``image_size`` 64, 128 or 256; ``base`` channels after the first stage, doubled at each of the stages that lead
+    to 4x4 pixels, up to ``max_channels``; ``width`` of the dense layer; ``conv`` ``lax`` or ``matmul``."""
+
+    image_size: int
+    num_attributes: int
+    base: int = 32
+    max_channels: int = 512
+    width: int = 256
+    conv: ConvForm = "lax"
+
+
+class Verdict(NamedTuple):
+    """``real`` (N,) logit or score, ``attributes`` (N, K) logits, ``features`` shallowest first (N, H, W, C)."""
+
+    real: Array
+    attributes: Array
+    features: tuple[Array, ...]
+
+
+class Discriminator(nn.Module):
+    """Strided convolutions without normalisation, so that the gradient penalty of one image is its own."""
+
+    config: DiscriminatorConfig
+
+    @nn.compact
+    def __call__(self, images: Array) -> Verdict:
+        """Images (N, S, S, 3) in [-1, 1]."""
+        c = self.config
+        x, features = images, []
+        for stage in range(c.image_size.bit_length() - 3):
+            x = leaky_relu(Conv(min(c.base * 2**stage, c.max_channels), "down", c.conv)(x))
+            features.append(x)
+        x = leaky_relu(nn.Dense(c.width, kernel_init=he_normal)(x.reshape(x.shape[0], -1)))
+        real = nn.Dense(1, name="real")(x)[:, 0]
+        return Verdict(real, nn.Dense(c.num_attributes, name="attributes")(x), tuple(features))
