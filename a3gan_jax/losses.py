@@ -78,7 +78,7 @@ def low_frequency(images: Array, target: Array, cells: int) -> Array:
 
 
 def chroma(images: Array, target: Array, cells: int) -> Array:
-    """L1 of colour without brightness over a grid of ``cells`` x ``cells``: no coloured specks, skin tone roughly kept."""
+    """L1 of colour without brightness over a grid of ``cells`` x ``cells``: no coloured specks, skin tone kept."""
     return low_frequency(images - images.mean(-1, keepdims=True), target - target.mean(-1, keepdims=True), cells)
 
 
@@ -148,7 +148,7 @@ def rarity(attributes: Array, mean: Array, covariance: Array) -> Array:
 
 
 def gate_floor(gates: Sequence[Array], floors: Sequence[float], regions: Sequence[Array]) -> Array:
-    """Sum over levels of how far the gates (N, H, W, C) stay below their floor, on average over the region (H, W, 1)."""
+    """Sum over levels of how far gates (N, H, W, C) stay below their floor, on average over a region (H, W, 1)."""
     total = jnp.zeros(())
     for g, floor, region in zip(gates, floors, regions, strict=True):
         area = g.shape[0] * g.shape[-1] * jnp.maximum(region.sum(), 1.0)

@@ -1,4 +1,4 @@
-"""The training steps: pure functions (state, frozen, batch, key) -> (state, metrics), to be jitted with a donated state.
+"""The training steps: pure functions (state, frozen, batch, key) -> (state, metrics), to be jitted, the state donated.
 
 A batch of N originals is seen three times by the generator: once at strength 0 or a random one, and twice at
 strength 1 under two seeds. The second seed of an image is the first seed of its neighbour, so that one batch shows
@@ -299,12 +299,8 @@ def _generator_losses(params, state: TrainState, frozen, batch, key: Array, setu
             *(_unstack(v)[:, 1:].reshape(-1, v.shape[-1]) for v in (probabilities, a3, change3)),
             c.anonymization_delta,
         ),
-        "rarity": losses.rarity(
-            target.reshape(-1, target.shape[-1]), state.attribute_mean, state.attribute_covariance
-        ),
-        "plausibility": plausibility_penalty(
-            target.reshape(-1, target.shape[-1]), networks.config.attributes
-        ).mean(),
+        "rarity": losses.rarity(target.reshape(-1, target.shape[-1]), state.attribute_mean, state.attribute_covariance),
+        "plausibility": plausibility_penalty(target.reshape(-1, target.shape[-1]), networks.config.attributes).mean(),
     }
     frozen_parts, measured = _identity_losses(setup, frozen, x, anonymized, keys[3])
     critic_parts = _pseudonym_losses(critic_embedding[:, 1], critic_embedding[:, 2], True, c)
@@ -337,9 +333,7 @@ def _update(setup: Setup, state: TrainState, name: str, gradient, params):
     return optax.apply_updates(params, updates), state.optimizer_states | {name: opt_state}, norms
 
 
-def generator_step(
-    state: TrainState, frozen, batch, key: Array, *, setup: Setup
-) -> tuple[TrainState, Metrics, Fakes]:
+def generator_step(state: TrainState, frozen, batch, key: Array, *, setup: Setup) -> tuple[TrainState, Metrics, Fakes]:
     """Generator and AINet learn; nothing else changes but their moving averages. Also returns what they made."""
     params = (state.generator, state.ainet)
     gradient, (fakes, metrics) = jax.grad(_generator_losses, has_aux=True)(params, state, frozen, batch, key, setup)

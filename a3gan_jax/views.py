@@ -1,7 +1,8 @@
 """Random views: what the critics see of a face.
 
 A critic that sees the bare image is fooled by faint noise; one that sees it blurred, shifted and half grey is not. That
-such views are needed is our own finding; the transformations are those of robust adversarial examples (arXiv 1707.07397).
+such views are needed is our own finding; the transformations are those of robust adversarial examples (arXiv
+1707.07397).
 """
 
 import jax

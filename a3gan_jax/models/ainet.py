@@ -1,6 +1,6 @@
 """The attribute-aware injective network (AINet): which attributes the pseudonym shall have.
 
-That it injects new attributes under an exact change-or-keep control is the paper's (abstract); its form is our own choice.
+That it injects new attributes under an exact change-or-keep control is the paper's (abstract); its form is our own.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from a3gan_jax.models.layers import leaky_relu
 
 @dataclasses.dataclass(frozen=True)
 class AINetConfig:
-    """``num_attributes`` K, ``z_dim`` Z >= K (each attribute takes its noise from a coordinate of z), hidden ``width``."""
+    """``num_attributes`` K, ``z_dim`` Z >= K (each attribute's noise is a coordinate of z), hidden ``width``."""
 
     num_attributes: int
     z_dim: int
@@ -32,8 +32,8 @@ class AINetConfig:
 class AINet(nn.Module):
     """Proposes new attributes from the old ones, the control and the seed.
 
-    The proposal is drawn, not hedged: a logistic noise that z carries decides each attribute as 0 or 1, and the gradient
-    passes straight through to the probability (a binary concrete unit, arXiv 1611.00712, at temperature 1).
+    The proposal is drawn, not hedged: a logistic noise that z carries decides each attribute as 0 or 1, and the
+    gradient passes straight through to the probability (a binary concrete unit, arXiv 1611.00712, at temperature 1).
     """
 
     config: AINetConfig

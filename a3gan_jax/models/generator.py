@@ -19,9 +19,9 @@ class GeneratorConfig:
     """Shape of the generator.
 
     ``image_size``: 64, 128 or 256. ``levels``: stride-2 stages L, so the deepest feature has image_size / 2^L pixels a
-    side. ``base``: channels at the shallowest level, doubled at each deeper one up to ``max_channels``. ``style_width``:
-    of the vector that carries seed and attributes. ``face_priors``: the gates' priors, deepest first; the last one
-    serves all shallower levels. ``conv``: ``lax`` or ``matmul``.
+    side. ``base``: channels at the shallowest level, doubled at each deeper one up to ``max_channels``.
+    ``style_width``: of the vector that carries seed and attributes. ``face_priors``: the gates' priors, deepest first;
+    the last one serves all shallower levels. ``conv``: ``lax`` or ``matmul``.
     """
 
     image_size: int

@@ -1,7 +1,7 @@
 """The suppressive convolution unit (SCU) and the multi-scale suppression network that it makes up.
 
-That SCUs take identity out of multi-scale features is the paper's (doi 10.1145/3503161.3547757, abstract); the equations
-are our own choice, after the selective transfer unit of STGAN (arXiv 1904.09709).
+That SCUs take identity out of multi-scale features is the paper's (doi 10.1145/3503161.3547757, abstract); the
+equations are our own choice, after the selective transfer unit of STGAN (arXiv 1904.09709).
 """
 
 from collections.abc import Sequence
@@ -51,9 +51,7 @@ class SuppressiveConvUnit(nn.Module):
     face_prior: float = 2.0
 
     @nn.compact
-    def __call__(
-        self, f: Array, h: Array, strength: Array, gate: Array | float | None = None
-    ) -> tuple[Array, Array]:
+    def __call__(self, f: Array, h: Array, strength: Array, gate: Array | float | None = None) -> tuple[Array, Array]:
         """Returns the suppressed feature and the gate, both (N, H, W, C)."""
         channels = f.shape[-1]
         s = strength[:, None, None, None]
@@ -82,7 +80,7 @@ class SuppressionNetwork(nn.Module):
     def __call__(
         self, features: Sequence[Array], h: Array, strength: Array, gate: Array | float | None = None
     ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """Features deepest first, each twice the size of the one before; ``h`` (N, H, W, D) the state below the deepest.
+        """Features deepest first, each twice the size of the last; ``h`` (N, H, W, D) the state below the deepest.
 
         Returns the suppressed features and the gates, deepest first.
         """

@@ -14,7 +14,7 @@ def test_discriminator_shapes_and_forms(size, sides):
     images = jax.random.uniform(jax.random.key(0), (2, size, size, 3), minval=-1, maxval=1)
     networks = [Discriminator(DiscriminatorConfig(size, 5, base=4, width=8, conv=form)) for form in ("lax", "matmul")]
     variables = jax.jit(networks[0].init)(jax.random.key(1), images)
-    verdicts = [network.apply(variables, images) for network in networks]
+    verdicts = [jax.jit(network.apply)(variables, images) for network in networks]
     assert verdicts[0].real.shape == (2,) and verdicts[0].attributes.shape == (2, 5)
     assert [f.shape[1] for f in verdicts[0].features] == sides
     for a, b in zip(jax.tree.leaves(verdicts[0]), jax.tree.leaves(verdicts[1]), strict=True):
@@ -25,7 +25,7 @@ def test_identity_critic_gives_unit_embeddings_and_bounded_logits():
     images = jax.random.uniform(jax.random.key(0), (3, 64, 64, 3), minval=-1, maxval=1)
     network = IdentityCritic(IdentityCriticConfig(num_people=7, base=4, width=16))
     variables = jax.jit(network.init)(jax.random.key(1), images)
-    logits, embedding = network.apply(variables, images)
+    logits, embedding = jax.jit(network.apply)(variables, images)
     assert logits.shape == (3, 7) and embedding.shape == (3, 16)
     np.testing.assert_allclose(jnp.linalg.norm(embedding, axis=-1), 1, rtol=1e-4)
     assert jnp.abs(logits).max() <= 16.001

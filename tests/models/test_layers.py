@@ -1,5 +1,7 @@
 """The two forms of a convolution are one function, and it is PyTorch's."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,7 @@ def _random(shape, seed=0):
 def test_forms_agree_in_value_and_gradient(conv, size):
     x, kernel = _random((2, *size, 5)), _random((4, 4, 5, 3), 1)
 
+    @functools.partial(jax.jit, static_argnums=0)
     def run(form):
         value, pullback = jax.vjp(lambda x, k: conv(x, k, form), x, kernel)
         return value, pullback(jnp.asarray(_random(value.shape, 2)))
@@ -47,12 +50,13 @@ def test_upsampling_is_torch_conv_transpose2d(form):
 
 
 @pytest.mark.parametrize(
-    ("kind", "shape"), [("same", (1, 8, 8, 7)), ("pointwise", (1, 8, 8, 7)), ("down", (1, 4, 4, 7)), ("up", (1, 16, 16, 7))]
+    ("kind", "shape"),
+    [("same", (1, 8, 8, 7)), ("pointwise", (1, 8, 8, 7)), ("down", (1, 4, 4, 7)), ("up", (1, 16, 16, 7))],
 )
 def test_conv_shapes_and_shared_parameters(kind, shape):
     x = jnp.asarray(_random((1, 8, 8, 5)))
     variables = Conv(7, kind, "lax").init(jax.random.key(0), x)
-    outputs = [Conv(7, kind, form).apply(variables, x) for form in ("lax", "matmul")]
+    outputs = [jax.jit(Conv(7, kind, form).apply)(variables, x) for form in ("lax", "matmul")]
     assert outputs[0].shape == shape
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
 

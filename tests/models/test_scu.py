@@ -16,7 +16,7 @@ def _random(shape, seed):
 def unit():
     f, h = _random((2, 8, 8, 6), 0), _random((2, 4, 4, 10), 1)
     module = SuppressiveConvUnit()
-    return module, module.init(jax.random.key(2), f, h, jnp.ones(2)), f, h
+    return module, jax.jit(module.init)(jax.random.key(2), f, h, jnp.ones(2)), f, h
 
 
 def test_shapes(unit):
@@ -37,7 +37,7 @@ def test_a_shut_gate_lets_nothing_of_the_feature_through(unit):
     def out(f, h):
         return (module.apply(variables, f, h, jnp.ones(2), gate=1.0)[0] ** 2).sum()
 
-    of_feature, of_state = jax.grad(out, (0, 1))(f, h)
+    of_feature, of_state = jax.jit(jax.grad(out, (0, 1)))(f, h)
     np.testing.assert_array_equal(of_feature, 0)
     assert jnp.abs(of_state).max() > 0
 
@@ -70,11 +70,11 @@ def test_network_goes_from_deep_to_shallow_and_chains_the_units():
     features = (_random((1, 4, 4, 8), 0), _random((1, 8, 8, 4), 1))
     state = _random((1, 4, 4, 8), 2)
     network = SuppressionNetwork((0.0, 2.0))
-    variables = network.init(jax.random.key(3), features, state, jnp.ones(1))
-    suppressed, gates = network.apply(variables, features, state, jnp.ones(1))
+    variables = jax.jit(network.init)(jax.random.key(3), features, state, jnp.ones(1))
+    suppressed, gates = jax.jit(network.apply)(variables, features, state, jnp.ones(1))
     assert [h.shape for h in suppressed] == [f.shape for f in features] == [g.shape for g in gates]
     # The state below the deepest unit reaches the shallowest one.
-    gradient = jax.grad(lambda s: network.apply(variables, features, s, jnp.ones(1), 1.0)[0][1].sum())(state)
+    gradient = jax.jit(jax.grad(lambda s: network.apply(variables, features, s, jnp.ones(1), 1.0)[0][1].sum()))(state)
     assert jnp.abs(gradient).max() > 0
     with pytest.raises(ValueError, match="2 features but 1 gate priors"):
         SuppressionNetwork((0.0,)).init(jax.random.key(3), features, state, jnp.ones(1))
