@@ -327,8 +327,8 @@ def _update(setup: Setup, state: TrainState, name: str, gradient, params):
     """One optimiser step of ``name``: new parameters, new optimiser states, gradient and update norms."""
     updates, opt_state = setup.optimizers[name].update(gradient, state.optimizer_states[name], params)
     norms = {
-        f"gradient_norm/{name}": optax.global_norm(gradient),
-        f"update_norm/{name}": optax.global_norm(updates),
+        f"gradient_norm/{name}": optax.tree.norm(gradient),
+        f"update_norm/{name}": optax.tree.norm(updates),
     }
     return optax.apply_updates(params, updates), state.optimizer_states | {name: opt_state}, norms
 

@@ -32,8 +32,8 @@ def test_the_five_points_land_on_the_arcface_template():
     for size in (64, 128):
         scale, offset = crop_to_arcface(size)
         back = (crop_landmarks(size) - offset) / scale
-        # CelebA's canonical face is not ArcFace's; two similar triangles leave about a pixel and a half.
-        assert np.abs(back - ARCFACE_LANDMARKS).max() < 1.6
+        # The two templates are not the same face: no scale and shift brings the five points closer than this.
+        assert np.abs(back - ARCFACE_LANDMARKS).max() < 2.5
         np.testing.assert_allclose(back.mean(0), ARCFACE_LANDMARKS.mean(0), atol=1e-6)
         for point in crop_landmarks(size):
             seen = _centre(arcface_view(_dot(size, *point))[0])
