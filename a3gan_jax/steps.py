@@ -7,7 +7,6 @@ one face under two seeds and two faces under one seed.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 import flax
@@ -19,15 +18,14 @@ from jax import Array
 from a3gan_jax import losses
 from a3gan_jax.attributes import plausibility_penalty
 from a3gan_jax.geometry import head_region
-from a3gan_jax.models.recognizers import Recognizer, load_recognizer
+from a3gan_jax.models.recognizers import Recognizer
 from a3gan_jax.models.scu import gate_floor_region
-from a3gan_jax.networks import ModelConfig, Networks
+from a3gan_jax.networks import Networks
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
 from a3gan_jax.views import arcface_view, blurred, random_arcface_view
 
 Metrics = dict[str, Array]
 Variables = Any
-Frozen = Mapping[str, Variables]
 PASSES = 3
 
 
@@ -85,31 +83,6 @@ class Fakes:
 
     images: Array
     strength: Array
-
-
-def create_setup(config: Mapping[str, Any], attributes: tuple[str, ...], num_people: int) -> tuple[Setup, Frozen]:
-    """Networks, recognisers and settings of a run.
-
-    Args:
-        config: a tree of settings with the keys of ``experiments/configs/default.py``.
-        attributes: names of the K attributes.
-        num_people: P whom the identity critic can name.
-
-    Returns:
-        The static part and the frozen recognisers' variables by name (host arrays: put them on the mesh).
-    """
-    model = ModelConfig.from_dict(
-        {"image_size": config["image_size"], "attributes": attributes, "num_people": num_people} | dict(config["model"])
-    )
-    loaded = [load_recognizer(name, conv=model.conv) for name in config["recognizers"]]
-    setup = Setup(
-        networks=Networks.create(model),
-        recognizers=tuple(recognizer for recognizer, _ in loaded),
-        loss=LossConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in dict(config["loss"]).items()}),
-        optimizer=OptimizerConfig(**dict(config["optimizer"])),
-        total_steps=config["total_steps"],
-    )
-    return setup, {recognizer.name: variables for recognizer, variables in loaded}
 
 
 def init_state(key: Array, setup: Setup) -> TrainState:

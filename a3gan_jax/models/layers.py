@@ -2,7 +2,7 @@
 
 Every convolution keeps one parameter shape, (kh, kw, in, out), whatever its form: ``lax`` calls XLA's convolution
 (right for GPU and TPU), ``matmul`` rewrites the stride-2 and the transposed ones as shifted slices and one matrix
-product, six times faster in a training step on a CPU. Stride-1 3x3 convolutions are fastest in XLA's own form everywhere.
+product, six times faster in a training step on a CPU. Stride-1 3x3 convolutions are fastest in XLA's own form.
 """
 
 from typing import Literal
