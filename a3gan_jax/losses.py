@@ -58,8 +58,10 @@ def r1_penalty(score: Callable[[Array], Array], real: Array) -> Array:
 
 
 def attribute(logits: Array, target: Array, weights: Array | None = None) -> Array:
-    """Mean sigmoid cross-entropy of ``logits`` (N, K) against ``target`` (N, K) in [0, 1]."""
-    return weighted_mean(optax.sigmoid_binary_cross_entropy(logits, target), weights)
+    """Mean sigmoid cross-entropy of ``logits`` (N, K) against ``target`` (N, K) in [0, 1], each weighted by ``weights``
+    (N, K)."""
+    losses = optax.sigmoid_binary_cross_entropy(logits, target)
+    return losses.mean() if weights is None else (losses * weights).sum() / jnp.maximum(weights.sum(), 1e-6)
 
 
 def l1(images: Array, target: Array, weights: Array | None = None) -> Array:

@@ -250,7 +250,9 @@ def _generator_losses(params, state: TrainState, frozen, batch, key: Array, setu
     parts = {
         "adversarial": losses.generator_adversarial(c.adversarial_kind, verdict.real, strength),
         "attribute": losses.attribute(
-            blurred_verdict.attributes, jax.lax.stop_gradient(target.reshape(-1, target.shape[-1]))
+            blurred_verdict.attributes,
+            jax.lax.stop_gradient(target.reshape(-1, target.shape[-1])),
+            1.0 + (c.kept_attribute - 1.0) * (1.0 - _repeat(change, 2)),
         ),
         "reconstruction": losses.l1(y, x3, jnp.where(strength < 1, 1.0 - strength, 0.0)),
         "background": losses.background(y2, x2, head_region(size)),

@@ -15,7 +15,8 @@ class LossConfig:
     gradient_penalty_every: int = 8  # steps between R1 penalties, each counting as many times; 1 for WGAN-GP
 
     adversarial: float = 2.5
-    attribute: float = 1.5
+    attribute: float = 3.0
+    kept_attribute: float = 3.0  # weight of an attribute that must stay, against one that may change
     attribute_discriminator: float = 1.0
     reconstruction: float = 20.0
     background: float = 10.0
@@ -23,16 +24,16 @@ class LossConfig:
     low_frequency_cells: int = 8
     chroma: float = 8.0
     chroma_cells: int = 16
-    feature_matching: float = 0.7
+    feature_matching: float = 0.9
     feature_matching_sides: tuple[int, ...] = (8, 4)  # of the discriminator's features, in pixels
     gate_floor: float = 8.0
-    gate_floors: tuple[float, ...] = (0.0, 0.7, 1.0)  # inside the face, deepest first; the last serves the rest
+    gate_floors: tuple[float, ...] = (0.0, 0.5, 1.0)  # inside the face, deepest first; the last serves the rest
 
-    identity: float = 8.0
-    identity_margin: float = 0.05
+    identity: float = 4.0
+    identity_margin: float = 0.1
     identity_images: int = 4  # of a batch that the frozen recognisers see, each under two seeds; 0 = all
-    identity_critic: float = 1.5
-    identity_critic_guesses: float = 3.0  # times chance that the critic may still do
+    identity_critic: float = 2.5
+    identity_critic_guesses: float = 2.0  # times chance that the critic may still do
     diversity: float = 1.5
     diversity_margin: float = 0.3
     pseudonym: float = 0.5
@@ -40,7 +41,7 @@ class LossConfig:
 
     anonymization: float = 1.0
     anonymization_delta: float = 0.8
-    rarity: float = 0.5
+    rarity: float = 1.0
     plausibility: float = 0.5
 
     change_probability: float = 0.6  # of an attribute in a training control
@@ -54,7 +55,7 @@ class OptimizerConfig:
 
     learning_rate: float = 7e-4
     discriminator_learning_rate: float = 7e-4
-    critic_learning_rate: float = 3e-4
+    critic_learning_rate: float = 5e-4
     critic_warmup_learning_rate: float = 1e-3
     b1: float = 0.5
     b2: float = 0.99
@@ -62,4 +63,4 @@ class OptimizerConfig:
     decay_to: float = 0.05  # ... to this share
     ema_decay: float = 0.998
     generator_every: int = 1  # discriminator steps to one generator step (WGAN-GP: 5)
-    critic_warmup_steps: int = 4000  # first steps, in which the identity critic learns alone
+    critic_warmup_steps: int = 10_000  # first steps, in which the identity critic learns alone

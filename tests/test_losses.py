@@ -70,7 +70,8 @@ def test_attribute():
     logits, target = jnp.array([[0.0, 0.0], [np.log(3.0), 0.0]]), jnp.array([[1.0, 0.0], [1.0, 0.0]])
     per_example = [LOG2, (np.log(4 / 3) + LOG2) / 2]
     assert losses.attribute(logits, target) == pytest.approx(np.mean(per_example))
-    assert losses.attribute(logits, target, jnp.array([0.0, 1.0])) == pytest.approx(per_example[1])
+    weights = jnp.array([[0.0, 0.0], [3.0, 1.0]])
+    assert losses.attribute(logits, target, weights) == pytest.approx((3 * np.log(4 / 3) + LOG2) / 4)
 
 
 def test_l1_and_background():

@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
     config.model.levels = 4
     config.model.z_dim = 32
     config.model.discriminator_base = 32
-    config.model.critic_base = 24
+    config.model.critic_base = 32
     config.model.conv = "auto"  # lax | matmul | auto (matmul on a CPU)
 
     config.recognizers = ("sface",)  # that the generator learns to defeat
