@@ -1,0 +1,55 @@
+"""Turning a face into a recogniser's template: the similarity that fits five points, and the photo resampled by it."""
+
+import numpy as np
+
+from a3gan_jax.geometry import ARCFACE_LANDMARKS, ARCFACE_SIZE
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The rotation, scale and shift that brings points nearest to others, in least squares (Umeyama, PAMI 1991).
+
+    Args:
+        source: (M, 2) with at least two different points.
+        target: (M, 2).
+
+    Returns:
+        (2, 3) float64: ``target ~ matrix[:, :2] @ source + matrix[:, 2]``. Never a reflection.
+
+    Raises:
+        ValueError: all source points are one.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    centre_in, centre_out = source.mean(0), target.mean(0)
+    spread_in, spread_out = source - centre_in, target - centre_out
+    variance = (spread_in**2).sum()
+    if variance == 0:
+        raise ValueError("no similarity fits points that all lie in one place")
+    left, singular, right = np.linalg.svd(spread_out.T @ spread_in)
+    sign = np.array([1.0, np.sign(np.linalg.det(left @ right))])
+    linear = (left * sign) @ right * ((singular * sign).sum() / variance)
+    return np.column_stack([linear, centre_out - linear @ centre_in])
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """An image (H, W, 3) uint8 seen through ``matrix`` (2, 3), photo to result: (size, size, 3) uint8.
+
+    Bilinear, black beyond the border.
+    """
+    inverse = np.linalg.inv(matrix[:, :2])
+    y, x = np.mgrid[:size, :size]
+    places = np.stack([x, y], axis=-1) - matrix[:, 2]
+    column, row = np.moveaxis(places @ inverse.T, -1, 0)
+    padded = np.pad(image, ((1, 2), (1, 2), (0, 0))).astype(np.float64)
+    height, width = image.shape[:2]
+    row, column = row.clip(-1, height) + 1, column.clip(-1, width) + 1  # in pixels of the padded image
+    top, left = np.floor(row).astype(int), np.floor(column).astype(int)
+    down, right = (row - top)[..., None], (column - left)[..., None]
+    upper = padded[top, left] * (1 - right) + padded[top, left + 1] * right
+    lower = padded[top + 1, left] * (1 - right) + padded[top + 1, left + 1] * right
+    return np.round(upper * (1 - down) + lower * down).astype(np.uint8)
+
+
+def align(image: np.ndarray, landmarks: np.ndarray, size: int = ARCFACE_SIZE) -> np.ndarray:
+    """A face on the ArcFace template: (size, size, 3) uint8 from a photo (H, W, 3) and its five points (5, 2)."""
+    template = (ARCFACE_LANDMARKS + 0.5) * (size / ARCFACE_SIZE) - 0.5
+    return warp(image, similarity(landmarks, template), size)

