@@ -1,0 +1,1 @@
+"""What a person runs: training, evaluation, anonymisation, and their configurations."""
