@@ -13,7 +13,6 @@ is written.
 import argparse
 import csv
 import functools
-import io
 import json
 import logging
 import sys
@@ -69,8 +68,6 @@ def read_face(path: Path, crop: str, size: int) -> np.ndarray:
     content = path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        if (mode := Image.open(io.BytesIO(content)).mode)[0] in "IF":
-            raise ValueError(f"pixels of mode {mode}, with more than 8 bits a channel: convert it to 8 bits")
         return aligned_face(content, crop, size)
 
 

@@ -60,6 +60,8 @@ def aligned_face(image: bytes | np.ndarray, crop: str, size: int) -> np.ndarray:
       ValueError, OSError or another error of Pillow's: the bytes are no whole image, or not of the shape of ``crop``.
     """
     opened = Image.fromarray(image) if isinstance(image, np.ndarray) else Image.open(io.BytesIO(image))
+    if opened.mode[0] in "IF":  # Pillow would clip these to white
+        raise ValueError(f"pixels of mode {opened.mode}, with more than 8 bits a channel: convert it to 8 bits")
     picture = ImageOps.exif_transpose(opened).convert("RGB")
     box = crop_box(crop, *picture.size)
     if box == (0, 0, size, size) == (0, 0, *picture.size):

@@ -277,3 +277,10 @@ def test_goes_through_an_orbax_checkpoint(tmp_path):
         restored = manager.restore(7, args=ocp.args.Composite(data=grain.checkpoint.CheckpointRestore(fresh))).data
     assert_same(take(restored, 5), straight[7:])
     assert corrupt_images(restored)
+
+
+def test_more_than_eight_bits_a_channel_is_refused_and_not_clipped():
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((64, 64), 40_000, np.uint16)).save(buffer, format="PNG")
+    with pytest.raises(ValueError, match="convert it to 8 bits"):
+        aligned_face(buffer.getvalue(), "square", 64)
