@@ -228,18 +228,22 @@ def test_anonymize_obeys_control_and_strength(start):
 
 
 def test_learning_rates_fall_at_the_end_and_the_critic_slows_after_its_warmup():
-    setup = steps.Setup(SETUP.networks, (), SETUP.loss, OptimizerConfig(critic_warmup_steps=100), 1100)
+    warmup = 20_000
+    setup = steps.Setup(SETUP.networks, (), SETUP.loss, OptimizerConfig(critic_warmup_steps=warmup), warmup + 30_000)
     params = {"w": jnp.zeros(())}
 
     def rate(name, count):
+        """How far Adam moves when all gradients so far were 1; after so many, its corrections are over."""
         optimizer = setup.optimizers[name]
-        opt_state = jax.tree.map(
-            lambda x: jnp.full_like(x, count) if x.dtype == jnp.int32 else x, optimizer.init(params)
-        )
-        # The first Adam step after a fresh start moves by the learning rate, whatever the gradient.
+        counters = {jnp.dtype(jnp.int32): count, jnp.dtype(jnp.float32): 1.0}
+        opt_state = jax.tree.map(lambda x: jnp.full_like(x, counters[x.dtype]), optimizer.init(params))
         update, _ = optimizer.update({"w": jnp.ones(())}, opt_state, params)
         return -float(update["w"])
 
-    early, late = rate("generator", 500), rate("generator", 1000)
-    assert late == pytest.approx(early * 0.05, rel=1e-3)
-    assert rate("critic", 50) > 2 * rate("critic", 500)
+    c = setup.optimizer
+    assert rate("generator", 20_000) == pytest.approx(c.learning_rate, rel=1e-3)
+    assert rate("generator", 27_000) == pytest.approx(c.learning_rate * 0.525, rel=1e-3)
+    assert rate("discriminator", 30_000) == pytest.approx(c.discriminator_learning_rate * 0.05, rel=1e-3)
+    assert rate("critic", warmup - 1) == pytest.approx(c.critic_warmup_learning_rate, rel=1e-3)
+    assert rate("critic", warmup) == pytest.approx(c.critic_learning_rate, rel=1e-3)
+    assert rate("critic", warmup + 30_000) == pytest.approx(c.critic_learning_rate * 0.05, rel=1e-3)
