@@ -108,7 +108,7 @@ def init_state(key: Array, setup: Setup) -> TrainState:
             "discriminator": optimizers["discriminator"].init(discriminator),
             "critic": optimizers["critic"].init(critic),
         },
-        attribute_mean=jnp.full((k,), 0.5),
+        attribute_mean=jnp.full((k,), 0.5, jnp.float32),
         attribute_covariance=0.25 * jnp.eye(k),
     )
 

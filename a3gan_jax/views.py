@@ -7,11 +7,12 @@ such views are needed is our own finding; the transformations are those of robus
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from a3gan_jax.geometry import ARCFACE_SIZE, crop_to_arcface, resample, resampling_matrix
 
-LUMA = jnp.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def _blur_matrix(size: int, sigma: Array) -> Array:

@@ -29,8 +29,8 @@ import a3gan_jax
 from a3gan_jax.anonymizer import Anonymizer
 from a3gan_jax.attributes import TASKS, control
 from a3gan_jax.data.pipeline import aligned_face
+from experiments.compilation import use_compilation_cache
 from experiments.outputs import Job, encoded, plan, write_whole
-from experiments.train import use_compilation_cache
 
 FAILED = 3  # exit code
 CHUNK = 64  # files in memory at once

@@ -12,7 +12,6 @@ error; 2 a wrong command line or configuration.
 
 import argparse
 import functools
-import os
 import signal
 import sys
 from pathlib import Path
@@ -38,6 +37,7 @@ from a3gan_jax.data.sources import FaceDataset, load_dataset
 from a3gan_jax.models.recognizers import load_recognizer
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
+from experiments.compilation import use_compilation_cache
 from experiments.configuration import load_config, split_overrides
 from experiments.held_out import HeldOut
 from experiments.progress import Clock, Measurements, Writer, duration
@@ -118,7 +118,9 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         abstract_state = jax.eval_shape(init, init_key)
         shardings = sharding.state_shardings(mesh, abstract_state)
         if checkpoints.latest_step() is None:
-            first, state = 0, jax.jit(init, out_shardings=shardings)(init_key)
+            # Run once: on a CPU the compiler's optimisations cost half a minute and save nothing.
+            quick = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+            first, state = 0, jax.jit(init, out_shardings=shardings, compiler_options=quick)(init_key)
             for name in ("generator", "ainet", "discriminator", "critic"):
                 say(f"{name}\n{parameter_overview.get_parameter_overview(getattr(state, name), include_stats=False)}")
         else:
@@ -228,14 +230,6 @@ def read_first(faces: FaceDataset, config: ConfigDict, names: tuple[str, ...]) -
         max_corrupt=config.data.max_corrupt,
     )
     return next(batches)
-
-
-def use_compilation_cache() -> None:
-    """Keeps compiled programs in the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another."""
-    if not jax.config.jax_compilation_cache_dir:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(home / "a3gan_jax" / "xla"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 class StopSignal:

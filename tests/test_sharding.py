@@ -1,0 +1,89 @@
+"""The mesh, the placement of batches and states, on one device here and on eight in a subprocess."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec
+
+from a3gan_jax import sharding
+
+ROOT = Path(__file__).parent.parent
+
+EIGHT_DEVICES = """
+import jax, jax.numpy as jnp, numpy as np
+from jax.sharding import PartitionSpec as P
+from a3gan_jax import sharding
+
+mesh = sharding.create_mesh(fsdp=4)
+assert dict(mesh.shape) == {"data": 2, "fsdp": 4}
+assert dict(sharding.create_mesh().shape) == {"data": 8, "fsdp": 1}
+
+state = {
+    "Conv_0": {"kernel": jnp.ones((4, 4, 3, 8)), "bias": jnp.ones(8)},
+    "odd": {"kernel": jnp.ones((4, 4, 3, 6))},
+    "Dense_0": {"kernel": jnp.ones((5, 12))},
+    "people": jnp.ones((16, 20)),
+}
+placed = jax.device_put(state, sharding.state_shardings(mesh, state))
+shards = lambda leaf: leaf.addressable_shards[0].data.shape
+assert shards(placed["Conv_0"]["kernel"]) == (4, 4, 3, 2)
+assert shards(placed["Conv_0"]["bias"]) == (8,)
+assert shards(placed["odd"]["kernel"]) == (4, 4, 3, 6)
+assert shards(placed["Dense_0"]["kernel"]) == (5, 3)
+assert shards(placed["people"]) == (16, 5)
+
+batch = {"image": np.arange(16 * 3, dtype=np.uint8).reshape(16, 3)}
+put = sharding.put_batch(mesh, batch)
+assert shards(put["image"]) == (2, 3)
+np.testing.assert_array_equal(np.asarray(put["image"]), batch["image"])
+
+try:
+    sharding.per_process_batch_size(12, mesh)
+except ValueError as error:
+    assert "batch_size 12" in str(error) and "8 devices" in str(error)
+else:
+    raise AssertionError("12 images on 8 devices went through")
+print("eight devices are fine")
+"""
+
+
+def test_a_batch_is_split_over_both_axes():
+    mesh = sharding.create_mesh()
+    assert mesh.axis_names == ("data", "fsdp")
+    batch = sharding.put_batch(mesh, {"identity": np.arange(4, dtype=np.int32)})
+    assert batch["identity"].sharding.spec == PartitionSpec(("data", "fsdp"))
+    np.testing.assert_array_equal(batch["identity"], np.arange(4))
+
+
+@pytest.mark.parametrize("axes", [{"fsdp": 3}, {"data": 5}, {"fsdp": 0}])
+def test_a_mesh_that_does_not_fit_the_devices_is_refused(axes, monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: 8)
+    with pytest.raises(ValueError, match="mesh"):
+        sharding.create_mesh(**axes)
+
+
+def test_optimizer_moments_lie_where_their_parameters_lie():
+    mesh = sharding.create_mesh()
+    params = {"Conv_0": {"kernel": jnp.ones((4, 4, 3, 8)), "bias": jnp.ones(8)}}
+    state = {"params": params, "opt": ({"mu": params, "nu": params}, jnp.zeros((), jnp.int32))}
+    specs = jax.tree.map(lambda s: s.spec, sharding.state_shardings(mesh, jax.eval_shape(lambda: state)))
+    assert specs["params"]["Conv_0"]["kernel"] == PartitionSpec(None, None, None, "fsdp")
+    assert specs["opt"][0]["mu"] == specs["params"] == specs["opt"][0]["nu"]
+    assert specs["opt"][1] == PartitionSpec()
+
+
+def test_eight_devices():
+    environment = os.environ | {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+    }
+    done = subprocess.run([sys.executable, "-c", EIGHT_DEVICES], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "eight devices are fine" in done.stdout
