@@ -33,7 +33,7 @@ from a3gan_jax.checkpoint import (
 )
 from a3gan_jax.contact_sheet import save_png
 from a3gan_jax.data.pipeline import corrupt_images, face_batches
-from a3gan_jax.data.sources import FaceDataset, load_dataset
+from a3gan_jax.data.sources import FaceDataset, Part, load_dataset
 from a3gan_jax.models.recognizers import load_recognizer
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
@@ -139,7 +139,7 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
 
         # ------------------------------------------------------------------------------------------------ looking
         look = HeldOut(
-            read_first(held_out_faces, config, names),
+            read_held_out(held_out_faces, config, names),
             rows=SHEET_ROWS,
             networks=setup.networks,
             recognizers=setup.recognizers,
@@ -216,11 +216,11 @@ def open_faces(config: ConfigDict, split: str) -> FaceDataset:
     )
 
 
-def read_first(faces: FaceDataset, config: ConfigDict, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The first ``validation_images`` held-out faces, the same in every process."""
-    count = max(SHEET_ROWS, config.validation_images)
+def read_held_out(faces: FaceDataset, config: ConfigDict, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """``validation_images`` held-out faces, spread over all of them; the same in every process."""
+    count = min(max(SHEET_ROWS, config.validation_images), len(faces))
     batches = face_batches(
-        faces,
+        Part(faces, 0, len(faces), len(faces) // count),
         names=names,
         image_size=config.image_size,
         batch_size=count,

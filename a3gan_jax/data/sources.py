@@ -90,10 +90,10 @@ def _path(text: str) -> Path:
 
 
 class Part:
-    """Faces ``start`` to ``stop`` (not included) of another data set; people keep their numbers."""
+    """Every ``step``-th face from ``start`` to ``stop`` (not included) of a data set; people keep their numbers."""
 
-    def __init__(self, whole: FaceDataset, start: int, stop: int):
-        self._whole, self._places = whole, range(start, stop)
+    def __init__(self, whole: FaceDataset, start: int, stop: int, step: int = 1):
+        self._whole, self._places = whole, range(start, stop, step)
         self.attribute_names, self.num_people, self.crop = whole.attribute_names, whole.num_people, whole.crop
 
     def __len__(self) -> int:
