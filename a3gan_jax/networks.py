@@ -24,7 +24,7 @@ class ModelConfig:
     levels: int = 4
     z_dim: int = 32
     style_width: int = 96
-    face_priors: tuple[float, ...] = (0.0, 1.0, 2.0)
+    face_priors: tuple[float, ...] = (0.0, 0.5, 2.0)
     discriminator_base: int = 32
     critic_base: int = 24
     conv: str = "auto"

@@ -27,6 +27,9 @@ from a3gan_jax.views import arcface_view, blurred, random_arcface_view
 Metrics = dict[str, Array]
 Variables = Any
 PASSES = 3
+#: The losses that ask for another person; they grow from nothing. Asked for at once, the cheapest answer is to shut
+#: the gates on everything, and pose and mouth are lost with the identity.
+IDENTITY_LOSSES = ("identity", "identity_critic", "diversity", "pseudonym")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -281,8 +284,13 @@ def _generator_losses(params, state: TrainState, frozen, batch, key: Array, setu
     critic_parts = _pseudonym_losses(critic_embedding[:, 1], critic_embedding[:, 2], True, c)
     parts |= frozen_parts | {f"critic_{name}": value for name, value in critic_parts.items()}
 
-    def weight(name: str) -> float:
-        return getattr(c, name.removeprefix("critic_"))
+    ramp = jnp.ones(())
+    if c.identity_ramp_steps:
+        ramp = jnp.clip((state.step - setup.optimizer.critic_warmup_steps) / c.identity_ramp_steps, 0.0, 1.0)
+
+    def weight(name: str) -> Array | float:
+        name = name.removeprefix("critic_")
+        return getattr(c, name) * (ramp if name in IDENTITY_LOSSES else 1.0)
 
     total = sum(weight(name) * value for name, value in parts.items())
 

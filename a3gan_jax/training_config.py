@@ -39,6 +39,10 @@ class LossConfig:
     pseudonym: float = 0.5
     pseudonym_cosine: float = 0.5
 
+    identity_ramp_steps: int = (
+        3000  # over which the four losses above grow to their weights, after the critic's warm-up
+    )
+
     anonymization: float = 1.0
     anonymization_delta: float = 0.8
     rarity: float = 1.0

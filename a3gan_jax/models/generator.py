@@ -31,7 +31,7 @@ class GeneratorConfig:
     levels: int = 4
     max_channels: int = 512
     style_width: int = 96
-    face_priors: tuple[float, ...] = (0.0, 1.0, 2.0)
+    face_priors: tuple[float, ...] = (0.0, 0.5, 2.0)
     conv: ConvForm = "lax"
 
     def __post_init__(self):

@@ -13,6 +13,6 @@ from experiments.configs import default
 def get_config() -> ConfigDict:
     """``default.py`` with small recogniser batches."""
     config = default.get_config()
-    config.total_steps = 18_000
+    config.total_steps = 22_000
     config.loss.identity_images = 2
     return config

@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
     config.recognizers = ()
     config.total_steps = 2_500
     config.optimizer.critic_warmup_steps = 500
+    config.loss.identity_ramp_steps = 500
     config.model.base = 12
     config.model.discriminator_base = config.model.critic_base = 16
     config.sheet_every = config.validate_every = config.checkpoint_every = 500
