@@ -37,7 +37,7 @@ def _setup(loss=None, **optimizer):
     return steps.Setup(
         Networks.create(MODEL),
         (RECOGNIZER,),
-        loss or LossConfig(gradient_penalty_every=2),
+        loss or LossConfig(gradient_penalty_every=2, identity_ramp_steps=0),
         OptimizerConfig(**optimizer),
         10,
     )
@@ -119,6 +119,27 @@ def test_generator_step_measures_everything_by_name(made):
     assert {"gate/level_1", "gate/level_2", "changed_attributes", "identity_cosine", "gradient_norm/generator",
             "update_norm/generator"} <= metrics.keys()  # fmt: skip
     assert 0 < metrics["changed_attributes"] < 1 and 0 <= metrics["gate/level_1"] <= 1
+
+
+def test_identity_losses_grow_from_nothing(start, made):
+    state, frozen, batch = start
+    setup = _setup(LossConfig(identity_ramp_steps=4, gradient_penalty_every=2))
+
+    @jax.jit
+    def total(step):
+        params, at_step = (state.generator, state.ainet), state.replace(step=step)
+        return steps._generator_losses(params, at_step, frozen, batch, jax.random.key(2), setup)[0]
+
+    totals = [float(total(jnp.int32(step))) for step in (0, 1, 4, 9)]
+    c, metrics = setup.loss, made[1]  # of the same key, with the full weights
+    identity = sum(
+        getattr(c, name) * metrics[f"loss/{kind}{name}"]
+        for name in steps.IDENTITY_LOSSES
+        for kind in ("", "critic_")
+        if f"loss/{kind}{name}" in metrics
+    )
+    full = float(metrics["loss/generator"])
+    np.testing.assert_allclose(totals, [full - identity, full - 0.75 * identity, full, full], rtol=1e-5)
 
 
 def test_discriminator_step_changes_the_discriminator_only(start, made):
