@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from a3gan_jax import attributes as attribute_words
-from a3gan_jax import steps
+from a3gan_jax import inference
 from a3gan_jax.attributes import Control
 from a3gan_jax.checkpoint import SavedModel, load_model
 from a3gan_jax.data.pipeline import aligned_face
@@ -170,7 +170,7 @@ def _fingerprint(image: np.ndarray) -> int:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _predict(networks: Networks, discriminator: Any, images: Array) -> Array:
-    probabilities = steps.predict_attributes(networks, discriminator, steps.to_float(images))
+    probabilities = inference.predict_attributes(networks, discriminator, inference.to_float(images))
     return (probabilities > 0.5).astype(jnp.uint8)
 
 
@@ -188,10 +188,10 @@ def _anonymize(
 ) -> tuple[Array, Array, Array]:
     """One batch: images (B, S, S, 3) and attributes (B, K) as uint8, and which faces are finite (B,)."""
     z = jax.vmap(lambda person: jax.random.normal(jax.random.fold_in(key, person), (networks.config.z_dim,)))(people)
-    y, new, _ = steps.anonymize(
+    y, new, _ = inference.anonymize(
         networks,
         variables,
-        steps.to_float(images),
+        inference.to_float(images),
         attributes,
         change,
         base,

@@ -11,7 +11,7 @@ from jax import Array
 from jax.sharding import Mesh
 from PIL import Image
 
-from a3gan_jax import sharding, steps
+from a3gan_jax import inference, sharding
 from a3gan_jax.contact_sheet import contact_sheet, heat_maps, to_uint8
 from a3gan_jax.models.recognizers import Recognizer
 from a3gan_jax.networks import Networks
@@ -118,7 +118,7 @@ class HeldOut:
 
 def _anonymize(networks: Networks, variables: Any, images: Array, attributes: Array, z: Array, strength: Array) -> Any:
     everything = jnp.ones_like(attributes)
-    images, _, gates = steps.anonymize(networks, variables, images, attributes, everything, attributes, z, strength)
+    images, _, gates = inference.anonymize(networks, variables, images, attributes, everything, attributes, z, strength)
     return images, gates
 
 

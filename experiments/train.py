@@ -36,6 +36,7 @@ from a3gan_jax.data.pipeline import corrupt_images, face_batches
 from a3gan_jax.data.sources import FaceDataset, Part, load_dataset
 from a3gan_jax.models.recognizers import load_recognizer
 from a3gan_jax.networks import ModelConfig, Networks
+from a3gan_jax.train_state import Setup, init_state
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
 from experiments.compilation import use_compilation_cache
 from experiments.configuration import load_config, split_overrides
@@ -103,7 +104,7 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         )
         describe_model(workdir, model_config)
         recognizers = [load_recognizer(name) for name in config.recognizers]
-        setup = steps.Setup(
+        setup = Setup(
             Networks.create(model_config),
             tuple(recognizer for recognizer, _ in recognizers),
             LossConfig(**config.loss),
@@ -114,7 +115,7 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         frozen = jax.device_put({recognizer.name: variables for recognizer, variables in recognizers}, whole)
 
         # ------------------------------------------------------------------------------------------------ state
-        init = functools.partial(steps.init_state, setup=setup)
+        init = functools.partial(init_state, setup=setup)
         abstract_state = jax.eval_shape(init, init_key)
         shardings = sharding.state_shardings(mesh, abstract_state)
         if checkpoints.latest_step() is None:

@@ -11,8 +11,11 @@ from flax import linen as nn
 
 from a3gan_jax import steps
 from a3gan_jax.attributes import ATTGAN_ATTRIBUTES
+from a3gan_jax.generator_objective import IDENTITY_LOSSES, generator_losses
+from a3gan_jax.inference import anonymize, to_float
 from a3gan_jax.models.recognizers import Recognizer
 from a3gan_jax.networks import ModelConfig, Networks
+from a3gan_jax.train_state import Setup, init_state
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
 
 N, PEOPLE = 4, 5
@@ -34,7 +37,7 @@ RECOGNIZER = Recognizer("tiny", 112, 0.4, TinyRecognizer())
 
 def _setup(loss=None, **optimizer):
     optimizer = {"critic_warmup_steps": 0} | optimizer
-    return steps.Setup(
+    return Setup(
         Networks.create(MODEL),
         (RECOGNIZER,),
         loss or LossConfig(gradient_penalty_every=2, identity_ramp_steps=0),
@@ -50,7 +53,7 @@ SETUP = _setup()
 def start():
     """State, frozen recogniser, batch: small, shared, never donated."""
     rng = np.random.default_rng(0)
-    state = jax.jit(functools.partial(steps.init_state, setup=SETUP))(jax.random.key(0))
+    state = jax.jit(functools.partial(init_state, setup=SETUP))(jax.random.key(0))
     frozen = {"tiny": jax.jit(RECOGNIZER.network.init)(jax.random.key(1), jnp.zeros((1, 112, 112, 3)))}
     batch = {
         "image": rng.integers(0, 256, (N, 64, 64, 3)).astype(np.uint8),
@@ -128,13 +131,13 @@ def test_identity_losses_grow_from_nothing(start, made):
     @jax.jit
     def total(step):
         params, at_step = (state.generator, state.ainet), state.replace(step=step)
-        return steps._generator_losses(params, at_step, frozen, batch, jax.random.key(2), setup)[0]
+        return generator_losses(params, at_step, frozen, batch, jax.random.key(2), setup)[0]
 
     totals = [float(total(jnp.int32(step))) for step in (0, 1, 4, 9)]
     c, metrics = setup.loss, made[1]  # of the same key, with the full weights
     identity = sum(
         getattr(c, name) * metrics[f"loss/{kind}{name}"]
-        for name in steps.IDENTITY_LOSSES
+        for name in IDENTITY_LOSSES
         for kind in ("", "critic_")
         if f"loss/{kind}{name}" in metrics
     )
@@ -179,7 +182,7 @@ def test_gradients_stop_where_they_should(start):
     def gradients(params, frozen, discriminator):
         def loss(params, frozen, discriminator):
             other = state.replace(discriminator=discriminator)
-            total, (fakes, _) = steps._generator_losses(params, other, frozen, batch, jax.random.key(0), SETUP)
+            total, (fakes, _) = generator_losses(params, other, frozen, batch, jax.random.key(0), SETUP)
             return total, fakes
 
         def of_fakes(params):
@@ -230,7 +233,7 @@ def test_wgan_gp_adversary_step_leaves_the_generator(start):
 
 def test_anonymize_obeys_control_and_strength(start):
     state, _, batch = start
-    images, attributes = steps.to_float(batch["image"]), jnp.asarray(batch["attributes"], jnp.float32)
+    images, attributes = to_float(batch["image"]), jnp.asarray(batch["attributes"], jnp.float32)
     change = jnp.zeros(13).at[:5].set(1.0)
     base = attributes.at[:, 7].set(1.0)  # forced
     z = jax.random.normal(jax.random.key(0), (N, 13))
@@ -238,7 +241,7 @@ def test_anonymize_obeys_control_and_strength(start):
     @jax.jit
     def run(z, strength):
         variables = {"generator": state.generator, "ainet": state.ainet}
-        return steps.anonymize(SETUP.networks, variables, images, attributes, change, base, z, strength)
+        return anonymize(SETUP.networks, variables, images, attributes, change, base, z, strength)
 
     y, new, gates = run(z, jnp.ones(N))
     np.testing.assert_array_equal(new[:, 5:], base[:, 5:])
@@ -250,7 +253,7 @@ def test_anonymize_obeys_control_and_strength(start):
 
 def test_learning_rates_fall_at_the_end_and_the_critic_slows_after_its_warmup():
     warmup = 20_000
-    setup = steps.Setup(SETUP.networks, (), SETUP.loss, OptimizerConfig(critic_warmup_steps=warmup), warmup + 30_000)
+    setup = Setup(SETUP.networks, (), SETUP.loss, OptimizerConfig(critic_warmup_steps=warmup), warmup + 30_000)
     params = {"w": jnp.zeros(())}
 
     def rate(name, count):

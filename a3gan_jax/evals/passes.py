@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from PIL import Image, ImageFilter
 
-from a3gan_jax import steps
+from a3gan_jax import inference
 from a3gan_jax.attributes import Control, control
 from a3gan_jax.checkpoint import SavedModel
 from a3gan_jax.geometry import face_region
@@ -104,8 +104,8 @@ def _generate(
     """Anonymised images uint8, attributes asked for and seen, and the gates' means; see ``Pass``."""
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, person.astype(jnp.uint32))
     z = jax.vmap(lambda key: jax.random.normal(key, (networks.config.z_dim,)))(keys)
-    images, asked, gates = steps.anonymize(
-        networks, variables, steps.to_float(images), attributes.astype(jnp.float32), change, base, z, strength
+    images, asked, gates = inference.anonymize(
+        networks, variables, inference.to_float(images), attributes.astype(jnp.float32), change, base, z, strength
     )
     images = jnp.clip(jnp.round((images + 1.0) * 127.5), 0, 255).astype(jnp.uint8)  # what would be saved
     seen = _see(networks, variables["discriminator"], images)
@@ -114,7 +114,7 @@ def _generate(
 
 def _see(networks: Networks, discriminator: Any, images: Array) -> Array:
     """Which attributes the classifier finds on uint8 images: (N, K) bool."""
-    return steps.predict_attributes(networks, discriminator, steps.to_float(images)) > 0.5
+    return inference.predict_attributes(networks, discriminator, inference.to_float(images)) > 0.5
 
 
 def _gate_means(gate: Array) -> Array:
