@@ -5,7 +5,7 @@ import pytest
 from a3gan_jax.data.celeba import CelebA
 from a3gan_jax.data.csv_folder import CSVFolder
 from a3gan_jax.data.identities import number_people
-from a3gan_jax.data.sources import load_dataset
+from a3gan_jax.data.sources import Part, load_dataset
 
 
 def test_celeba_folders_separated_by_commas(tmp_path, celeba_folder):
@@ -54,3 +54,10 @@ def test_people_are_numbered_by_themselves_not_by_the_order_of_photos():
     identity, people = number_people(["b", None, "a", "b", "c"], min_photos=2)
     assert identity.tolist() == [0, -1, -1, 0, -1] and people == ("b",)
     assert number_people([None, None])[0].tolist() == [-1, -1]
+
+
+def test_every_third_face_of_a_part():
+    whole = load_dataset("procedural", "", "train", size=80, image_size=16)
+    part = Part(whole, 2, 10, 3)
+    assert len(part) == 3
+    assert [part[i]["name"] for i in range(3)] == [whole[i]["name"] for i in (2, 5, 8)]
