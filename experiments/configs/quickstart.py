@@ -15,7 +15,7 @@ def get_config() -> ConfigDict:
     config = default.get_config()
     config.data.source = "procedural"
     config.recognizers = ()
-    config.total_steps = 2_500
+    config.total_steps = 2_000
     config.optimizer.critic_warmup_steps = 500
     config.loss.identity_ramp_steps = 500
     config.model.base = 12
