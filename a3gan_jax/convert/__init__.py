@@ -1,0 +1,1 @@
+"""Weights of other projects: reading their files without running anything in them."""
