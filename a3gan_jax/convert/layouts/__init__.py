@@ -1,0 +1,33 @@
+"""The layouts of public PyTorch checkpoints that we read, by name."""
+
+from collections.abc import Mapping
+
+from a3gan_jax.convert.layouts.arcface import ARCFACE
+from a3gan_jax.convert.layouts.attgan import ATTGAN, ATTGAN_DISCRIMINATOR
+from a3gan_jax.convert.layouts.stgan import STGAN, STGAN_DISCRIMINATOR
+from a3gan_jax.convert.layouts.table import (
+    Layout,
+    LayoutError,
+    apply_layout,
+    build,
+    entries,
+    skeleton,
+    state_dict,
+    state_dict_of,
+)
+
+LAYOUTS: Mapping[str, Layout] = {
+    layout.name: layout for layout in (ATTGAN, ATTGAN_DISCRIMINATOR, STGAN, STGAN_DISCRIMINATOR, ARCFACE)
+}
+
+__all__ = [
+    "LAYOUTS",
+    "Layout",
+    "LayoutError",
+    "apply_layout",
+    "build",
+    "entries",
+    "skeleton",
+    "state_dict",
+    "state_dict_of",
+]

@@ -1,0 +1,271 @@
+"""A layout is one table: which entry of a peer's state dict goes to which leaf of our network, in which order of axes.
+
+The table is read in both directions and without exceptions: every entry of the file is used once or ignored by name,
+every leaf of the network is filled once, shapes and dtypes fit, values are finite. All that is wrong is told at once.
+"""
+
+import difflib
+import functools
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from flax import traverse_util
+
+#: How the axes of a PyTorch tensor become ours: target axis k is source axis PERMUTATIONS[name][k].
+#: ``same`` leaves an array of any rank as it is. ``flattened_dense`` is a dense layer behind a flattened feature map:
+#: (O, C * H * W) in the file, (H, W, C, O) here, so that the order of the features is in the shape.
+PERMUTATIONS: Mapping[str, tuple[int, ...] | None] = {
+    "same": None,
+    "conv": (2, 3, 1, 0),  # (O, I, kh, kw) -> (kh, kw, I, O)
+    "conv_transpose": (2, 3, 0, 1),  # (I, O, kh, kw) -> (kh, kw, I, O)
+    "dense": (1, 0),  # (O, I) -> (I, O)
+    "flattened_dense": (2, 3, 1, 0),
+}
+
+Shape = tuple[int, ...]
+_INTEGER = "(0|[1-9][0-9]*)"
+
+
+class LayoutError(ValueError):
+    """The tensors do not fit the layout; ``problems`` has one line for each thing that is wrong."""
+
+    def __init__(self, layout: str, problems: Sequence[str]):
+        self.layout, self.problems = layout, tuple(problems)
+        super().__init__(f"does not fit the layout {layout}:\n" + "\n".join(f"  {problem}" for problem in problems))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of a table. ``{}`` in ``source`` and ``target`` stands for a number, the same ones in the same order.
+
+    ``target`` is the leaf's path with its collection: ``params/encoder_{}/conv/kernel``.
+    """
+
+    source: str
+    target: str
+    permutation: str = "same"
+
+    def match(self, key: str) -> str | None:
+        """The target path of an entry, None where the rule is not about it."""
+        return _translate(self.source, self.target, key)
+
+    def match_target(self, path: str) -> str | None:
+        """The name in the file of what fills a leaf, None where the rule is not about it."""
+        return _translate(self.target, self.source, path)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one public network is kept in a file, and the network of ours that it fills.
+
+    arguments: shapes of all entries -> the network's constructor arguments; raises LayoutError where a file does not
+    have what tells them.  inputs: constructor arguments -> the shapes of one example of the network's inputs.
+    entry: the name under which a checkpoint of several networks keeps this one.
+    ignored: regular expressions of the entries that carry nothing to convert.
+    """
+
+    name: str
+    network: Callable[..., nn.Module]
+    rules: tuple[Rule, ...]
+    arguments: Callable[[Mapping[str, Shape]], dict[str, Any]]
+    inputs: Callable[[Mapping[str, Any]], tuple[Shape, ...]]
+    entry: str | None = None
+    ignored: tuple[str, ...] = (r".*\.num_batches_tracked",)
+
+
+def batch_norm(source: str, target: str) -> tuple[Rule, ...]:
+    """The rules of a normalisation with running statistics; ``target`` is a path without its collection."""
+    leaves = (("weight", "params", "scale"), ("bias", "params", "bias"))
+    statistics = (("running_mean", "batch_stats", "mean"), ("running_var", "batch_stats", "var"))
+    return tuple(Rule(f"{source}.{theirs}", f"{kind}/{target}/{ours}") for theirs, kind, ours in leaves + statistics)
+
+
+def kernel_and_bias(source: str, target: str, permutation: str) -> tuple[Rule, ...]:
+    """The rules of a convolution or dense layer with bias; ``target`` is a path without its collection."""
+    kernel = Rule(f"{source}.weight", f"params/{target}/kernel", permutation)
+    return kernel, Rule(f"{source}.bias", f"params/{target}/bias")
+
+
+def state_dict_of(layout: Layout, checkpoint: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """A network's tensors: of a checkpoint the layout's entry, where it has one, without DataParallel's ``module.``"""
+    inner = checkpoint.get(layout.entry) if layout.entry else None
+    tensors = inner if isinstance(inner, Mapping) else checkpoint
+    strange = {name: value for name, value in tensors.items() if not isinstance(value, np.ndarray)}
+    if strange or not tensors:
+        problems = [f"{name}: a {type(value).__name__}, not a tensor" for name, value in strange.items()]
+        raise LayoutError(layout.name, problems or ["holds no tensors"])
+    strip = all(name.startswith("module.") for name in tensors)
+    return {name.removeprefix("module.") if strip else name: value for name, value in tensors.items()}
+
+
+def build(layout: Layout, tensors: Mapping[str, np.ndarray]) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
+    """(network, its constructor arguments, its variables) from a state dict; LayoutError says what does not fit."""
+    arguments = layout.arguments({key: tuple(value.shape) for key, value in tensors.items()})
+    network = layout.network(**arguments)
+    return network, arguments, apply_layout(layout, tensors, skeleton(network, layout.inputs(arguments)))
+
+
+def skeleton(network: nn.Module, inputs: Sequence[Shape]) -> dict[str, Any]:
+    """Shapes and dtypes of a network's variables, with nothing computed and nothing allocated."""
+    return jax.eval_shape(network.init, jax.random.key(0), *(jax.ShapeDtypeStruct(s, np.float32) for s in inputs))
+
+
+def entries(layout: Layout, target: Mapping[str, Any]) -> dict[str, Shape]:
+    """Names and shapes of what a file must hold for a network whose variables look like ``target``, in table order."""
+    leaves = traverse_util.flatten_dict(target, sep="/")
+    rules = {path: _rule_of(layout, path) for path in leaves}
+    if unnamed := [f"{path}: has no name in this layout" for path, rule in rules.items() if rule is None]:
+        raise LayoutError(layout.name, sorted(unnamed))
+    order = sorted(leaves, key=lambda path: layout.rules.index(rules[path]))
+    return {rules[p].match_target(p): _source_shape(rules[p].permutation, leaves[p].shape) for p in order}
+
+
+def apply_layout(layout: Layout, tensors: Mapping[str, np.ndarray], target: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables of a network whose shapes and dtypes are ``target``, filled from a state dict.
+
+    A dtype may differ where the network's holds every value of it (float16 and bfloat16 for float32, not float64).
+    """
+    leaves = traverse_util.flatten_dict(target, sep="/")
+    expected = entries(layout, target)
+    nearest = _Nearest()
+    filled: dict[str, np.ndarray] = {}
+    problems: list[str] = []
+    for key, tensor in tensors.items():
+        matches = [(path, rule) for rule in layout.rules if (path := rule.match(key)) is not None]
+        ignored = any(re.fullmatch(pattern, key) for pattern in layout.ignored)
+        if len(matches) + ignored > 1:
+            problems.append(f"{key}: the table has {len(matches) + ignored} lines for it")
+        elif not matches and not ignored:
+            problems.append(f"{key}: not known{nearest(key, expected)}")
+        elif matches:
+            path, rule = matches[0]
+            if path not in leaves:
+                problems.append(f"{key}: would be {path}, which this network has not{nearest(key, expected)}")
+            elif path in filled:
+                problems.append(f"{key}: {path} is already filled by another entry")
+            elif problem := _misfit(tensor, _source_shape(rule.permutation, leaves[path].shape), leaves[path].dtype):
+                problems.append(f"{key}: {problem}")
+            else:
+                filled[path] = _to_target(tensor, rule.permutation, leaves[path])
+    for key, shape in expected.items():
+        if key not in tensors:
+            problems.append(f"{key}: missing, of shape {shape}{nearest(key, tensors)}")
+    if problems:
+        raise LayoutError(layout.name, problems)
+    return traverse_util.unflatten_dict(filled, sep="/")
+
+
+def state_dict(layout: Layout, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The way back: a network's variables under the layout's names, in table order; LayoutError if one has none.
+
+    What a table ignores is not written.
+    """
+    leaves = traverse_util.flatten_dict(variables, sep="/")
+    tensors = {}
+    for name in entries(layout, variables):
+        path, permutation = next((p, r.permutation) for r in layout.rules if (p := r.match(name)) is not None)
+        tensors[name] = _to_source(np.asarray(leaves[path]), permutation)
+    return tensors
+
+
+@dataclass(frozen=True)
+class ShapeReader:
+    """Reads constructor arguments off the shapes of a state dict."""
+
+    layout: str
+    shapes: Mapping[str, Shape]
+
+    def __call__(self, key: str, axis: int, rank: int) -> int:
+        """One length of one entry's shape; LayoutError where the entry is absent, empty or of another rank."""
+        if key not in self.shapes:
+            self.fail(f"{key}: missing{_Nearest()(key, self.shapes)}")
+        shape = self.shapes[key]
+        if len(shape) != rank or min(shape) < 1:
+            self.fail(f"{key}: shape {shape} is not one of {rank} axes with something in it")
+        return shape[axis]
+
+    def count(self, pattern: str) -> int:
+        """How many numbers stand at the ``{}`` of a pattern; at least one, and they must be 0, 1, 2 and so on."""
+        found = {int(match[1]) for key in self.shapes if (match := _regex(pattern).fullmatch(key))}
+        if found != set(range(len(found))) or not found:
+            missing = pattern.format(next(i for i in range(len(found) + 1) if i not in found))
+            self.fail(f"{missing}: missing{_Nearest()(missing, self.shapes)}")
+        return len(found)
+
+    def fail(self, problem: str) -> NoReturn:
+        raise LayoutError(self.layout, [problem])
+
+    def image_size(self, convolution: str, dense: str, layers: int) -> int:
+        """The side in pixels for which a dense layer behind stride-2 convolutions was made.
+
+        ``convolution`` is the last of them, ``layers`` how many there are.
+        """
+        channels, inputs = self(convolution, 0, 4), self(dense, 1, 2)
+        side = math.isqrt(inputs // channels)
+        if side * side * channels != inputs:
+            self.fail(f"{dense}: {inputs} inputs are no square feature map of {channels} channels")
+        return side * 2**layers
+
+
+@functools.cache
+def _regex(template: str) -> re.Pattern[str]:
+    return re.compile(_INTEGER.join(re.escape(part) for part in template.split("{}")))
+
+
+def _translate(template: str, into: str, name: str) -> str | None:
+    match = _regex(template).fullmatch(name)
+    return into.format(*match.groups()) if match else None
+
+
+def _rule_of(layout: Layout, path: str) -> Rule | None:
+    return next((rule for rule in layout.rules if rule.match_target(path) is not None), None)
+
+
+def _source_shape(permutation: str, target: Shape) -> Shape:
+    axes = PERMUTATIONS[permutation]
+    if axes is None:
+        return target
+    shape = tuple(target[axes.index(axis)] for axis in range(len(axes)))
+    return (shape[0], math.prod(shape[1:])) if permutation == "flattened_dense" else shape
+
+
+def _misfit(tensor: np.ndarray, shape: Shape, dtype: np.dtype) -> str | None:
+    """What keeps a tensor from filling a leaf, None where nothing does."""
+    if tensor.shape != shape:
+        return f"shape {tensor.shape} where this network takes {shape}"
+    if not jnp.issubdtype(tensor.dtype, jnp.floating) or not np.can_cast(tensor.dtype, dtype, "safe"):
+        return f"dtype {tensor.dtype} does not fit into {dtype} without loss"
+    return None if np.isfinite(tensor).all() else "holds NaN or infinity"
+
+
+def _to_target(tensor: np.ndarray, permutation: str, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+    if (axes := PERMUTATIONS[permutation]) is not None:
+        tensor = tensor.reshape([leaf.shape[axes.index(axis)] for axis in range(len(axes))]).transpose(axes)
+    return np.array(tensor, leaf.dtype, order="C")  # a copy of its own: the file's memory can go
+
+
+def _to_source(leaf: np.ndarray, permutation: str) -> np.ndarray:
+    axes = PERMUTATIONS[permutation]
+    turned = leaf if axes is None else leaf.transpose(np.argsort(axes))
+    return np.ascontiguousarray(turned).reshape(_source_shape(permutation, leaf.shape))
+
+
+class _Nearest:
+    """Names to suggest in an error. Comparing is slow: after twenty suggestions a wrong file is told without more."""
+
+    def __init__(self) -> None:
+        self.left = 20
+
+    def __call__(self, name: str, names: Iterable[str]) -> str:
+        if self.left == 0:
+            return ""
+        self.left -= 1
+        close = difflib.get_close_matches(name, names, n=2, cutoff=0.7)
+        return f" (nearest: {', '.join(close)})" if close else ""
