@@ -13,9 +13,6 @@ from experiments.configs import default
 def get_config() -> ConfigDict:
     """``default.py``, with few images for the recogniser: it is the dearest part of a step."""
     config = default.get_config()
-    config.total_steps = 17_000
+    config.total_steps = 16_500
     config.loss.identity_images = 2
-    config.loss.identity_margin = 0.05
-    config.loss.kept_attribute = 4.0
-    config.loss.reconstruction = 25.0
     return config
