@@ -6,21 +6,17 @@ temporary file or folder behind.
 """
 
 import json
-import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import grain
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 
+from a3gan_jax.model_folder import MODEL_FORMAT, read_arrays, read_description, write_model_folder, write_text
 from a3gan_jax.networks import ModelConfig
-
-MODEL_FORMAT = 1
 
 
 class WorkdirMismatch(ValueError):
@@ -108,7 +104,7 @@ def claim_workdir(workdir: str | Path, config: Mapping[str, Any]) -> None:
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     if not path.exists() or not _steps(workdir):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_text(path, text)
+        write_text(path, text)
         return
     kept, given = _flatten(json.loads(path.read_text())), _flatten(json.loads(text))
     differing = [
@@ -152,8 +148,12 @@ def model_variables(state: Any) -> dict[str, Any]:
 
 def describe_model(directory: str | Path, config: ModelConfig, step: int | None = None) -> None:
     """Writes ``model.json``; in a workdir (without ``step``) it makes the checkpoints readable by ``load_model``."""
-    description = {"format": MODEL_FORMAT, "step": step, "networks": config.to_dict()}
-    _write_text(Path(directory) / "model.json", json.dumps(description, indent=2) + "\n")
+    write_text(Path(directory) / "model.json", json.dumps(model_description(config, step), indent=2) + "\n")
+
+
+def model_description(config: ModelConfig, step: int | None) -> dict[str, Any]:
+    """What ``model.json`` says of an A3GAN."""
+    return {"format": MODEL_FORMAT, "step": step, "networks": config.to_dict()}
 
 
 def export_model(directory: str | Path, config: ModelConfig, variables: Any, step: int) -> None:
@@ -168,19 +168,7 @@ def export_model(directory: str | Path, config: ModelConfig, variables: Any, ste
     Raises:
         FileExistsError: the folder exists and is not a model.
     """
-    directory = Path(directory).absolute()
-    if directory.exists() and not (directory / "model.json").exists():
-        raise FileExistsError(f"{directory} exists and is not a model (it has no model.json): choose another folder")
-    new, old = (directory.with_name(f".{directory.name}.{kind}") for kind in ("new", "old"))
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(new / "variables", variables)
-    describe_model(new, config, step)
-    if directory.exists():
-        directory.rename(old)
-    new.rename(directory)
-    shutil.rmtree(old, ignore_errors=True)
+    write_model_folder(directory, variables, model_description(config, step), overwrite=True)
 
 
 def load_model(directory: str | Path) -> SavedModel:
@@ -188,22 +176,17 @@ def load_model(directory: str | Path) -> SavedModel:
 
     Raises:
         FileNotFoundError: the folder is neither, or the workdir has no checkpoint yet.
-        ValueError: the model was written in a newer format.
+        ValueError: the model was written in a newer format, or is no A3GAN.
     """
     directory = Path(directory).absolute()
-    if not (directory / "model.json").exists():
-        raise FileNotFoundError(f"{directory} is neither a model nor the workdir of a training (it has no model.json)")
-    description = json.loads((directory / "model.json").read_text())
-    if description["format"] > MODEL_FORMAT:
-        raise ValueError(
-            f"{directory} has model format {description['format']} and this version reads up to {MODEL_FORMAT}: "
-            "update a3gan-jax"
-        )
+    description = read_description(directory)
+    if "networks" not in description:
+        raise ValueError(f"{directory} is a converted {description['network']}, not an A3GAN: a3gan_jax.load reads it")
     if (directory / "variables").exists():
-        step, variables = description["step"], _read_arrays(directory / "variables", lambda tree: tree)
+        step, variables = description["step"], read_arrays(directory / "variables")
     else:
         step = _newest_step(directory)
-        state = _read_arrays(_checkpoint_folder(directory) / str(step) / "state", _model_part)
+        state = read_arrays(_checkpoint_folder(directory) / str(step) / "state", _model_part)
         variables = model_variables(state)
     return SavedModel(ModelConfig.from_dict(description["networks"]), variables, step)
 
@@ -217,20 +200,3 @@ def _newest_step(workdir: Path) -> int:
     if not steps:
         raise FileNotFoundError(f"{workdir} has no finished checkpoint yet")
     return max(steps)
-
-
-def _read_arrays(path: Path, select: Callable[[Any], Any]) -> Any:
-    """The arrays of an Orbax checkpoint, on the host; of the tree only the part that ``select`` returns is read."""
-    handler = ocp.PyTreeCheckpointHandler()
-    wanted = select(handler.metadata(path).tree)
-    restore_args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
-    return handler.restore(
-        path, args=ocp.args.PyTreeRestore(item=wanted, restore_args=restore_args, partial_restore=True)
-    )
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text)
-    os.replace(temporary, path)

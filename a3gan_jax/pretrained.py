@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 
 def wheel_file(package: str, path: str, sha256: str, *, install: str) -> Path:
@@ -48,8 +49,11 @@ def read_onnx(file: Path) -> onnx.ModelProto:
     files), a DequantizeLinear that onnxruntime refuses to run. Weights only become inputs of other nodes under the
     output's name of the node that is folded; activations are left alone.
     """
-    model = onnx.load(file)
+    model = onnx.load(file, load_external_data=False)  # never a file that this one names
     graph = model.graph
+    inner = (attribute.t for node in graph.node for attribute in node.attribute if attribute.HasField("t"))
+    if any(map(uses_external_data, (*graph.initializer, *inner))):
+        raise ValueError("it keeps weights in other files, which are not read; save it as one file")
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
@@ -86,7 +90,7 @@ def dequantize(
         if parameter.size == 1:
             return parameter.reshape(())
         if block_size:
-            return np.repeat(parameter, block_size, axis).take(range(values.shape[axis]), axis)
+            return parameter.take(np.arange(values.shape[axis]) // block_size, axis)
         return parameter.reshape([-1 if i == axis % values.ndim else 1 for i in range(values.ndim)])
 
     values = values.astype(np.float32)

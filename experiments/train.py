@@ -32,9 +32,9 @@ from a3gan_jax.checkpoint import (
     model_variables,
 )
 from a3gan_jax.contact_sheet import save_png
+from a3gan_jax.convert.recognizers import load_recognizer
 from a3gan_jax.data.pipeline import corrupt_images, face_batches
 from a3gan_jax.data.sources import FaceDataset, Part, load_dataset
-from a3gan_jax.models.recognizers import load_recognizer
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.train_state import Setup, init_state
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
@@ -103,7 +103,9 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
             image_size=config.image_size, attributes=names, num_people=faces.num_people, **config.model
         )
         describe_model(workdir, model_config)
-        recognizers = [load_recognizer(name) for name in config.recognizers]
+        recognizers = [load_recognizer(name, conv=model_config.conv) for name in config.recognizers]
+        if len({recognizer.name for recognizer, _ in recognizers}) < len(recognizers):
+            raise ValueError(f"two recognisers of {config.recognizers} have one name: rename a folder")
         setup = Setup(
             Networks.create(model_config),
             tuple(recognizer for recognizer, _ in recognizers),

@@ -14,8 +14,10 @@ from typing import Any, BinaryIO
 from a3gan_jax.convert.torch_globals import (
     GLOBALS,
     Builder,
+    NumpyDtype,
     Storage,
     UnreadableFile,
+    check_numpy_state,
     checked_key,
     put,
     refusal,
@@ -199,6 +201,9 @@ class _Machine:
             case "BUILD":
                 # An OrderedDict's attributes: state_dict() hangs module versions there, which nobody needs.
                 state = self.pop()
+                if self.stack and isinstance(self.stack[-1], NumpyDtype):
+                    check_numpy_state(state)
+                    return
                 self.top(dict)
                 if not isinstance(state, dict):
                     raise UnreadableFile("its pickle sets attributes of an object; nothing was run; the file is forged")
@@ -217,8 +222,8 @@ def load(stream: BinaryIO) -> tuple[Any, list[Storage]]:
 
     Returns:
         the value, and all references to storages in it. The value is made of plain containers with Storage, Tensor,
-        Dtype, Builder and plain values as leaves. It may be as deep, as cyclic or as shared as the file likes: whoever
-        walks it has to bound the walk.
+        Dtype, NumpyDtype, Builder and plain values as leaves. It may be as deep, as cyclic or as shared as the file
+        likes: whoever walks it has to bound the walk.
 
     Raises:
         UnreadableFile: the pickle is damaged, too large, or asks for a global that is not in GLOBALS.

@@ -21,7 +21,16 @@ import numpy as np
 from a3gan_jax.convert import restricted_pickle
 from a3gan_jax.convert.restricted_pickle import MAX_DEPTH, MAX_PICKLE_BYTES
 from a3gan_jax.convert.safetensors_file import read_safetensors
-from a3gan_jax.convert.torch_globals import Builder, Dtype, Storage, StorageType, Tensor, UnreadableFile, shown
+from a3gan_jax.convert.torch_globals import (
+    Builder,
+    Dtype,
+    NumpyDtype,
+    Storage,
+    StorageType,
+    Tensor,
+    UnreadableFile,
+    shown,
+)
 
 __all__ = ["UnreadableFile", "flatten", "read_checkpoint", "read_tensors"]
 
@@ -270,6 +279,8 @@ def _resolve(tree: Any, part: Callable[[str], memoryview], file_size: int) -> An
             return array(node, node.dtype, 0, (node.numel,), (1,))
         if isinstance(node, Dtype):
             return _dtype(node.name)
+        if isinstance(node, NumpyDtype):
+            return np.dtype(node.code)
         if isinstance(node, (Builder, StorageType)):
             raise UnreadableFile(f"it holds {shown(node.name)} itself as a value; save only the state dict")
         return node

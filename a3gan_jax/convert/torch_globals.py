@@ -6,6 +6,8 @@ A global of the file is never imported. It is looked up here by its full name, a
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 
 class UnreadableFile(ValueError):
     """A weight file that cannot be read, or must not be: one line with the cause and the remedy."""
@@ -33,6 +35,12 @@ class Dtype(NamedTuple):
     """torch.float32 and its like, as a value."""
 
     name: str
+
+
+class NumpyDtype(NamedTuple):
+    """A numpy.dtype of plain numbers, as numpy's pickles name it: ``f8``."""
+
+    code: str
 
 
 class StorageType(NamedTuple):
@@ -115,6 +123,29 @@ def _complex(real: Any, imaginary: Any) -> complex:
     return complex(real, imaginary)
 
 
+def _numpy_dtype(code: Any, align: Any = False, copy: Any = True) -> NumpyDtype:
+    if not isinstance(code, str) or code not in _NUMPY_DTYPES:
+        raise UnreadableFile(f"it has numpy values of the type {shown(code)}; save plain numbers")
+    return NumpyDtype(code)
+
+
+def _numpy_scalar(dtype: Any, data: Any = b"") -> int | float | bool:
+    """The plain number that a numpy scalar is: a metric or an optimiser's value."""
+    if not isinstance(dtype, NumpyDtype) or not isinstance(data, bytes):
+        raise UnreadableFile("a numpy number has no type or value; the file is damaged")
+    kind = np.dtype(dtype.code).newbyteorder("<")
+    if len(data) != kind.itemsize:
+        raise UnreadableFile(f"a numpy number of {kind.itemsize} bytes has {len(data)}; the file is damaged")
+    return np.frombuffer(data, kind)[0].item()
+
+
+def check_numpy_state(state: Any) -> None:
+    """Checks what a pickle sets on a numpy dtype: version, byte order, then nothing that a plain number's has."""
+    plain = isinstance(state, tuple) and state in ((3, "<", *_PLAIN_STATE), (3, "|", *_PLAIN_STATE))
+    if not plain or any(isinstance(part, bool) for part in state):
+        raise UnreadableFile("it has numpy values that are no plain little-endian numbers; save plain numbers")
+
+
 def _device(kind: Any, index: Any = None) -> str:
     if not isinstance(kind, str) or not (index is None or type(index) is int):
         raise UnreadableFile("a torch.device has no name; the file is damaged")
@@ -154,6 +185,8 @@ _DTYPES = {
     "complex64": "complex64", "complex128": "complex128", "float8_e4m3fn": "float8_e4m3fn",
     "float8_e5m2": "float8_e5m2", "float8_e4m3fnuz": "float8_e4m3fnuz", "float8_e5m2fnuz": "float8_e5m2fnuz",
 }  # fmt: skip
+_NUMPY_DTYPES = frozenset(("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"))
+_PLAIN_STATE = (None, None, None, -1, -1, 0)
 _BUILDERS: Mapping[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
@@ -162,6 +195,9 @@ _BUILDERS: Mapping[str, Callable[..., Any]] = {
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch.Size": integers,
     "torch.device": _device,
+    "numpy.dtype": _numpy_dtype,
+    "numpy._core.multiarray.scalar": _numpy_scalar,
+    "numpy.core.multiarray.scalar": _numpy_scalar,  # before numpy 2
     "collections.OrderedDict": _dict,
     "collections.Counter": _dict,  # of MultiStepLR
     "_codecs.encode": _bytes,

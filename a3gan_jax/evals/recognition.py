@@ -6,10 +6,11 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from a3gan_jax.convert.recognizers import load_recognizer
 from a3gan_jax.faces.alignment import align
 from a3gan_jax.faces.detector import Detection, YuNet
 from a3gan_jax.geometry import celeba_to_crop, crop_landmarks
-from a3gan_jax.models.recognizers import Recognizer, load_recognizer
+from a3gan_jax.models.recognizers import Recognizer
 
 #: Where YuNet sees the face in an aligned CelebA photo: left, top, right, bottom, in its pixels (our own measurement).
 CELEBA_BOX = np.array([[52, 78], [126, 176]])
@@ -57,7 +58,10 @@ class TemplateAttacker:
     """A recogniser of ``models.recognizers`` on faces that are aligned to the ArcFace template by their five points."""
 
     def __init__(self, name: str, batch_size: int = 16):
+        """``name``: see ``load_recognizer``; ValueError where the recogniser has no published threshold."""
         recognizer, variables = load_recognizer(name)
+        if recognizer.threshold is None:
+            raise ValueError(f"{name} has no published threshold to report matches at; choose sface")
         self.name, self.threshold = name, recognizer.threshold
         self._variables, self._batch_size = jax.device_put(variables), batch_size
         self._embed = jax.jit(_embed_bytes, static_argnums=0)

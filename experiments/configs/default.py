@@ -31,7 +31,7 @@ def get_config() -> ConfigDict:
     config.model.critic_base = 32
     config.model.conv = "auto"  # lax | matmul | auto (matmul on a CPU)
 
-    config.recognizers = ("sface",)  # that the generator learns to defeat
+    config.recognizers = ("sface",)  # that the generator learns to defeat: sface, or folders of tools/convert.py
     config.loss = ConfigDict(dataclasses.asdict(LossConfig()))
     config.optimizer = ConfigDict(dataclasses.asdict(OptimizerConfig()))
 

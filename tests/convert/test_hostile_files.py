@@ -1,4 +1,7 @@
-"""Hostile and broken weight files: each is refused in one line, quickly, without running anything or taking memory."""
+"""Hostile and broken weight files: each is refused in one line, quickly, without running anything or taking memory.
+
+By the reader and by ``tools/convert.py``, which writes nothing.
+"""
 
 import io
 import itertools
@@ -16,6 +19,7 @@ import pytest
 import torch
 
 from a3gan_jax.convert.torch_file import UnreadableFile, read_checkpoint, read_tensors
+from tools import convert
 
 SEED = 20260101
 GOOD = {"G": {"a.weight": torch.arange(300.0).reshape(10, 30), "a.bias": torch.ones(10)}, "epoch": 3}
@@ -127,6 +131,19 @@ def laughs() -> bytes:
     return b"\x80\x02(]q\x00" + levels + b"t."
 
 
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def numpy_state(order: str = "<", fields: bytes = b"NNN", size: int = -1) -> bytes:
+    return b"(K\x03" + text(order) + fields + 2 * (b"J" + struct.pack("<i", size)) + b"K\x00t"
+
+
+def numpy_number(code: bytes = text("f8"), state: bytes = numpy_state(), data: bytes = b"C\x08" + bytes(8)) -> bytes:  # noqa: B008
+    scalar = b"\x80\x04cnumpy._core.multiarray\nscalar\n"
+    return scalar + b"cnumpy\ndtype\n" + code + b"\x89\x88\x87R" + state + b"b" + data + b"\x86R."
+
+
 def broken_pickles() -> dict[str, bytes]:
     nested_tuple = b"\x80\x02)" + b"2\x86" * 200 + b"K\x01" + b"\x86."
     tuple_key = b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s."
@@ -222,6 +239,20 @@ def broken_pickles() -> dict[str, bytes]:
         "storage by path": tensor(key="../../../../etc/passwd"),
         "storage by absolute path": tensor(key="/etc/passwd"),
         "tensor of nothing": b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n)R.",
+        "numpy object": numpy_number(text("O8")),
+        "numpy record": numpy_number(text("f4,f4")),
+        "numpy text of a gigabyte": numpy_number(text("U1000000000")),
+        "numpy type of a tuple": numpy_number(b"K\x01K\x02\x86"),
+        "numpy type of a function": numpy_number(b"cos\nsystem\n"),
+        "numpy fields": numpy_number(state=numpy_state(fields=b"N}}")),
+        "numpy size": numpy_number(state=numpy_state(size=1 << 30)),
+        "numpy big endian": numpy_number(state=numpy_state(">")),
+        "numpy state of text": numpy_number(state=text("<")),
+        "numpy number too short": numpy_number(data=b"C\x01a"),
+        "numpy number too long": numpy_number(data=b"C\x09123456789"),
+        "numpy number of text": numpy_number(data=text("12345678")),
+        "numpy number without a type": b"\x80\x03cnumpy.core.multiarray\nscalar\n" + text("f8") + b"C\x01a\x86R.",
+        "numpy type itself called": b"\x80\x02cnumpy\ndtype\n)R)R.",
         "parameter of text": b"\x80\x02ctorch._utils\n_rebuild_parameter\nX\x01\x00\x00\x00a\x89N\x87R.",
     }
 
@@ -432,13 +463,15 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_hostile_file(folder, monkeypatch, name):
+def test_hostile_file(folder, monkeypatch, capsys, name):
     suffix, content = CORPUS[name]
     path = folder / f"weights{suffix}"
     path.write_bytes(content)
     monkeypatch.chdir(folder)
     try:
         message = refused(path)
+        assert convert.main([str(path), "--to", str(folder / "model")]) == 2
+        assert capsys.readouterr() == ("", f"convert.py: error: {message}\n")
         assert os.listdir(folder) == [path.name]
     finally:
         path.unlink()
@@ -457,6 +490,11 @@ def test_a_refused_global_is_named(tmp_path):
     path = tmp_path / "x.pth"
     path.write_bytes(in_zip(payloads("os", "system", COMMAND)["GLOBAL"]))
     assert "'os.system'" in refused(path) and "was not run" in refused(path)
+
+
+def test_the_numpy_number_that_is_broken_above_is_whole(tmp_path):
+    (tmp_path / "x.pth").write_bytes(in_zip(numpy_number()))
+    assert read_checkpoint(tmp_path / "x.pth") == 0.0
 
 
 def test_the_containers_hold_what_the_reader_reads(tmp_path):

@@ -99,6 +99,70 @@ PUBLIC = {
             "features.weight": (512,),
         },
     ),
+    "facenet": (
+        dict(num_classes=8631, repeats=(5, 10, 5)),
+        # 111 convolutions with their norms: six in the stem, six in each block of the first group and four in the
+        # others', four and seven in the mixed ones; 21 blocks' own convolutions; last_linear, last_bn, logits
+        5 * (6 + 5 * 6 + 4 + 10 * 4 + 7 + 5 * 4 + 4) + 2 * 21 + 1 + 4 + 2,
+        {
+            "conv2d_1a.conv.weight": (32, 3, 3, 3),
+            "conv2d_4b.bn.running_var": (256,),
+            "repeat_1.4.branch2.2.conv.weight": (32, 32, 3, 3),
+            "repeat_1.4.conv2d.weight": (256, 96, 1, 1),
+            "mixed_6a.branch0.conv.weight": (384, 256, 3, 3),
+            "repeat_2.9.branch1.1.conv.weight": (128, 128, 1, 7),
+            "repeat_2.9.branch1.2.conv.weight": (128, 128, 7, 1),
+            "repeat_2.9.conv2d.bias": (896,),
+            "mixed_7a.branch2.2.conv.weight": (256, 256, 3, 3),
+            "block8.branch1.1.conv.weight": (192, 192, 1, 3),
+            "block8.conv2d.weight": (1792, 384, 1, 1),
+            "last_linear.weight": (512, 1792),
+            "last_bn.running_mean": (512,),
+            "logits.weight": (8631, 512),
+        },
+    ),
+    "mtcnn_pnet": (
+        {},
+        13,
+        {
+            "conv1.weight": (10, 3, 3, 3),
+            "prelu3.weight": (32,),
+            "conv4_1.weight": (2, 32, 1, 1),
+            "conv4_2.bias": (4,),
+        },
+    ),
+    "mtcnn_rnet": (
+        {},
+        16,
+        {
+            "conv3.weight": (64, 48, 2, 2),
+            "dense4.weight": (128, 576),
+            "prelu4.weight": (128,),
+            "dense5_2.weight": (4, 128),
+        },
+    ),
+    "mtcnn_onet": (
+        {},
+        21,
+        {
+            "conv4.weight": (128, 64, 2, 2),
+            "dense5.weight": (256, 1152),
+            "prelu5.weight": (256,),
+            "dense6_3.weight": (10, 256),
+        },
+    ),
+    "sface": (
+        {},
+        # of the folded layers: the stem and 13 blocks of two convolutions, each with bias and slopes; the embedding
+        3 + 13 * 2 * 3 + 2,
+        {
+            "stem.weight": (32, 3, 3, 3),
+            "depthwise.14.weight": (1024, 1, 3, 3),
+            "pointwise.2.weight": (64, 32),
+            "pointwise.14.slope": (1024,),
+            "embedding.weight": (128, 50176),
+        },
+    ),
 }
 
 
@@ -177,7 +241,8 @@ def test_all_problems_are_told_together(tensors):
 )
 def test_another_spelling_of_a_number_is_another_name(tensors, name):
     tensors[name] = tensors["enc_layers.0.layers.1.bias"]
-    assert len(_problems(tensors)) == 1
+    (problem,) = _problems(tensors)
+    assert problem.isprintable()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])

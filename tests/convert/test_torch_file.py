@@ -106,6 +106,20 @@ def test_pickle_protocols(tmp_path, protocol, zipped):
     assert same(read["a"], value["a"]) and read["b"] == value["b"]
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@FORMATS
+def test_numpy_numbers_become_plain_ones(tmp_path, protocol, zipped):
+    """As metrics and optimisers leave them in a checkpoint."""
+    kinds = (np.float16, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint64, np.bool_)
+    value = {"weights": torch.ones(2), "numbers": [kind(1.5) for kind in kinds], "dtype": np.dtype(np.float32)}
+    value["numbers"] += [np.float64("inf"), np.float64(-0.1), np.int64(-(2**63)), np.bool_(False)]
+    torch.save(value, tmp_path / "x.pt", pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
+    read = read_checkpoint(tmp_path / "x.pt")
+    assert read["numbers"] == [number.item() for number in value["numbers"]]
+    assert {type(number) for number in read["numbers"]} == {float, int, bool}
+    assert read["dtype"] == np.float32
+
+
 @FORMATS
 def test_checkpoint_of_a_training_run(tmp_path, zipped):
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.PReLU(4))
@@ -213,13 +227,16 @@ def test_safetensors(tmp_path, name):
 @pytest.mark.parametrize(
     ("value", "cause"),
     [
-        (np.float64(1.0), "numpy.*scalar"),
+        (np.zeros(2), "numpy.*_reconstruct"),
+        (np.complex128(1j), "type 'c16'"),
+        (np.datetime64("2020-01-01"), "type 'M8'"),
+        (np.array(1, ">f4")[()].dtype.newbyteorder(">"), "little-endian"),
         (torch.nn.Linear(1, 1), "torch.nn.modules.linear.Linear"),
         (torch.eye(2).to_sparse(), "_rebuild_sparse_tensor"),
         (torch.ones(2, dtype=torch.complex64).conj(), "conjugated"),
         ({(1, 2): 3}, "tuple"),
     ],
-    ids=["numpy scalar", "module", "sparse", "conjugate", "tuple key"],
+    ids=["numpy array", "numpy complex", "numpy date", "big endian", "module", "sparse", "conjugate", "tuple key"],
 )
 def test_what_is_no_plain_weight_is_refused_by_name(roundtrip, value, cause, zipped):
     with pytest.raises(UnreadableFile, match=cause):

@@ -5,9 +5,11 @@ import sys
 import numpy as np
 import pytest
 
+from a3gan_jax.convert.recognizers import SFACE_FILE, SFACE_PACKAGE
 from a3gan_jax.data.procedural import ProceduralFaces
 from a3gan_jax.faces import detector
 from a3gan_jax.faces.detector import YuNet, suppress
+from a3gan_jax.pretrained import wheel_file
 
 
 def test_suppression_by_hand():
@@ -54,7 +56,62 @@ def test_a_drawn_face_is_found_where_it_is():
     assert yunet(np.zeros((96, 128, 3), np.uint8)) == []
 
 
-def test_without_onnxruntime_the_error_names_the_extra(monkeypatch):
+def test_tiles_cover_a_large_photo_and_overlap():
+    assert list(detector._tiles(1280, 1280)) == []
+    for height, width in ((3000, 4000), (700, 5000), (1281, 900)):
+        tiles = list(detector._tiles(height, width))
+        for face in (1, 300):  # pixels, and tiles of the smallest kind that hold it whole
+            seen = np.zeros((height, width), bool)
+            for left, top, side in tiles:
+                if side == detector.TILE:
+                    seen[top : top + side - face + 1, left : left + side - face + 1] = True
+            assert seen[: max(height - face, 1), : max(width - face, 1)].all()
+    assert {side for *_, side in detector._tiles(100, 9000)} == {1280, 3840}
+
+
+class SearchedInBlocks(YuNet):
+    """In the place of the network: it sees a white square, as far as it is in sight, of 10 px or more when shrunk."""
+
+    def __init__(self):
+        self._overlap = 0.3
+
+    def _search(self, image):
+        square, scale = detector._letterbox(image)
+        rows, columns = np.nonzero(square[..., 0] > 128)
+        if not rows.size or np.ptp(rows) < 9:
+            return np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0)
+        box = np.array([columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]) / scale
+        return box[None], np.tile(box[:2], (1, 5, 1)), np.ones(1)
+
+
+@pytest.mark.parametrize("corner", [(700, 1000), (1270, 1270), (2950, 1100)])
+def test_a_small_face_in_a_large_photo_is_found_once_and_whole(corner):
+    photo, (x, y) = np.zeros((2000, 3000, 3), np.uint8), corner
+    photo[y : y + 24, x : x + 24] = 255  # 5 px of the 640
+    (face,) = SearchedInBlocks()(photo)
+    np.testing.assert_allclose(face.box, [x, y, 24, 24], atol=3)
+    np.testing.assert_allclose(face.landmarks, np.tile(face.box[:2], (5, 1)))
+
+
+def test_without_onnxruntime_the_error_names_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModuleNotFoundError, match=r'needs onnxruntime: pip install "a3gan-jax\[eval\]"'):
+    with pytest.raises(ModuleNotFoundError, match="needs onnxruntime: pip install onnxruntime"):
         YuNet()
+
+
+def test_another_detector_of_the_same_form(tmp_path):
+    file = tmp_path / "detector.onnx"
+    file.write_bytes(wheel_file(*detector.YUNET_FILE, install=detector.YUNET_PACKAGE).read_bytes())
+    photo = ProceduralFaces(1, image_size=192)[0]["image"]
+    own, other = YuNet(score=0.3)(photo), YuNet(score=0.3, path=file)(photo)
+    assert own and [face.box.tolist() for face in own] == [face.box.tolist() for face in other]
+
+
+def test_files_that_are_no_detector(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        YuNet(path=tmp_path / "missing.onnx")
+    (tmp_path / "text.onnx").write_text("no network")
+    with pytest.raises(ValueError, match="not an ONNX model that runs here"):
+        YuNet(path=tmp_path / "text.onnx")
+    with pytest.raises(ValueError, match="not a YuNet of OpenCV's model zoo: it must take 'input'"):
+        YuNet(path=wheel_file(*SFACE_FILE, install=SFACE_PACKAGE))

@@ -1,5 +1,7 @@
-"""What the parity tests with PyTorch share: the fixture ``peers``."""
+"""What the parity tests with PyTorch share: the fixtures ``peers`` and ``facenet_pytorch``."""
 
+import importlib
+import sys
 from types import SimpleNamespace
 
 import jax
@@ -82,3 +84,12 @@ def peers() -> SimpleNamespace:
         relative_error=relative_error,
         images=images,
     )
+
+
+@pytest.fixture(scope="session")
+def facenet_pytorch():
+    """The package. Its detector alone needs torchvision, which a plain module stands for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "torchvision.transforms", SimpleNamespace(functional=None))
+        patch.setitem(sys.modules, "torchvision.ops.boxes", SimpleNamespace(batched_nms=None))
+        return importlib.import_module("facenet_pytorch")

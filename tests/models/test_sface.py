@@ -10,8 +10,8 @@ import pytest
 from jax import lax
 
 from a3gan_jax import pretrained
-from a3gan_jax.models import recognizers
-from a3gan_jax.models.recognizers import load_recognizer
+from a3gan_jax.convert import recognizers
+from a3gan_jax.convert.recognizers import load_recognizer
 from a3gan_jax.models.sface import SFace, depthwise_conv
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_or_missing_sface_is_an_error(monkeypatch):
 
 
 def test_unknown_recognizer():
-    with pytest.raises(ValueError, match="'facenet9' is not known; choose from sface"):
+    with pytest.raises(ValueError, match="'facenet9' is not known; give sface, or a folder"):
         load_recognizer("facenet9")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from a3gan_jax.convert.layouts.table import Layout, Rule, Shape, ShapeReader, batch_norm, kernel_and_bias
+from a3gan_jax.convert.layouts.table import Facts, Layout, Rule, Shape, ShapeReader, batch_norm, kernel_and_bias
 from a3gan_jax.models.arcface import IResNet
 
 STAGES = 4
@@ -41,5 +41,12 @@ ARCFACE = Layout(
     ),
     arguments=arguments,
     entry="state_dict_backbone",
+    facts=Facts(
+        value_range=(-1.0, 1.0),
+        normalisation="(x / 255 - 0.5) / 0.5; faces aligned to the ArcFace template",
+        side=lambda a: a["image_size"],
+        public="https://github.com/deepinsight/insightface/tree/master/recognition/arcface_torch#model-zoo",
+        licence="the models are available for non-commercial research purposes only",
+    ),
     inputs=lambda a: ((1, a["image_size"], a["image_size"], 3),),
 )

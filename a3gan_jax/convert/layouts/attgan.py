@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from a3gan_jax.convert.layouts.table import Layout, Rule, Shape, ShapeReader, batch_norm, kernel_and_bias
+from a3gan_jax.convert.layouts.table import Facts, Layout, Rule, Shape, ShapeReader, batch_norm, kernel_and_bias
 from a3gan_jax.models.attgan import AttGANDiscriminator, AttGANGenerator
 
 
@@ -43,6 +43,10 @@ def discriminator_arguments(shapes: Mapping[str, Shape]) -> dict[str, Any]:
     )
 
 
+def _facts(**of_one: Any) -> Facts:
+    return Facts(value_range=(-1.0, 1.0), public="https://github.com/elvisyjlin/AttGAN-PyTorch", licence=None, **of_one)
+
+
 ATTGAN = Layout(
     name="attgan",
     network=AttGANGenerator,
@@ -55,6 +59,11 @@ ATTGAN = Layout(
     arguments=generator_arguments,
     inputs=lambda a: ((1, 2 ** a["layers"], 2 ** a["layers"], 3), (1, a["num_attributes"])),
     entry="G",
+    facts=_facts(
+        normalisation="x / 127.5 - 1; attributes +0.5 wanted, -0.5 not (the public scripts)",
+        side=lambda a: None,
+        sides="any multiple of 2 ** layers",
+    ),
 )
 
 ATTGAN_DISCRIMINATOR = Layout(
@@ -72,4 +81,5 @@ ATTGAN_DISCRIMINATOR = Layout(
     arguments=discriminator_arguments,
     inputs=lambda a: ((1, a["image_size"], a["image_size"], 3),),
     entry="D",
+    facts=_facts(normalisation="x / 127.5 - 1", side=lambda a: a["image_size"]),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from a3gan_jax.convert.layouts.table import Layout, Rule, Shape, ShapeReader, batch_norm, kernel_and_bias
+from a3gan_jax.convert.layouts.table import Facts, Layout, Rule, Shape, ShapeReader, batch_norm, kernel_and_bias
 from a3gan_jax.models.stgan import STGANDiscriminator, STGANGenerator
 
 GATES = ("reset_gate", "update_gate", "hidden")
@@ -48,6 +48,10 @@ def discriminator_arguments(shapes: Mapping[str, Shape]) -> dict[str, Any]:
     )
 
 
+def _facts(**of_one: Any) -> Facts:
+    return Facts(value_range=(-1.0, 1.0), public="https://github.com/bluestyle97/STGAN-pytorch", licence=None, **of_one)
+
+
 STGAN = Layout(
     name="stgan",
     network=STGANGenerator,
@@ -64,6 +68,11 @@ STGAN = Layout(
     arguments=generator_arguments,
     inputs=lambda a: ((1, 2 ** a["layers"], 2 ** a["layers"], 3), (1, a["num_attributes"])),
     entry="G",
+    facts=_facts(
+        normalisation="x / 127.5 - 1; attributes target - source, each in {-1, 0, 1}",
+        side=lambda a: None,
+        sides="any multiple of 2 ** layers",
+    ),
 )
 
 STGAN_DISCRIMINATOR = Layout(
@@ -80,4 +89,5 @@ STGAN_DISCRIMINATOR = Layout(
     arguments=discriminator_arguments,
     inputs=lambda a: ((1, a["image_size"], a["image_size"], 3),),
     entry="D",
+    facts=_facts(normalisation="x / 127.5 - 1", side=lambda a: a["image_size"]),
 )

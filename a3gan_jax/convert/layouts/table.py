@@ -26,19 +26,22 @@ PERMUTATIONS: Mapping[str, tuple[int, ...] | None] = {
     "conv": (2, 3, 1, 0),  # (O, I, kh, kw) -> (kh, kw, I, O)
     "conv_transpose": (2, 3, 0, 1),  # (I, O, kh, kw) -> (kh, kw, I, O)
     "dense": (1, 0),  # (O, I) -> (I, O)
+    "map": (1, 2, 0),  # (C, H, W) -> (H, W, C)
     "flattened_dense": (2, 3, 1, 0),
 }
 
 Shape = tuple[int, ...]
 _INTEGER = "(0|[1-9][0-9]*)"
+MAX_COUNT = 100  # of layers or blocks; what a forged file could ask for beyond that only takes time
 
 
 class LayoutError(ValueError):
     """The tensors do not fit the layout; ``problems`` has one line for each thing that is wrong."""
 
     def __init__(self, layout: str, problems: Sequence[str]):
-        self.layout, self.problems = layout, tuple(problems)
-        super().__init__(f"does not fit the layout {layout}:\n" + "\n".join(f"  {problem}" for problem in problems))
+        # A name out of a file may hold what steers a terminal.
+        self.layout, self.problems = layout, tuple(p if p.isprintable() else ascii(p)[1:-1] for p in problems)
+        super().__init__(f"does not fit the layout {layout}:\n" + "\n".join(f"  {p}" for p in self.problems))
 
 
 @dataclass(frozen=True)
@@ -61,23 +64,62 @@ class Rule:
         return _translate(self.target, self.source, path)
 
 
-@dataclass(frozen=True)
-class Layout:
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """How variables are called in a file.
+
+    ignored: regular expressions of the entries that carry nothing to convert.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    ignored: tuple[str, ...] = (r".*\.num_batches_tracked",)
+
+    def ignores(self, key: str) -> bool:
+        """Whether an entry carries nothing to convert."""
+        return any(re.fullmatch(pattern, key) for pattern in self.ignored)
+
+    def knows(self, key: str) -> bool:
+        """Whether the table has a line for an entry, be it to ignore it."""
+        return self.ignores(key) or any(rule.match(key) for rule in self.rules)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the shapes of a public network do not tell. Images are RGB.
+
+    value_range: of the values that the network takes.  normalisation: in words, from bytes x in 0..255.
+    side: constructor arguments -> side of the square images in pixels, None where several fit; sides: which, in words.
+    public: where the files come from.  licence: what is said of the weights there, None where we know of nothing.
+    """
+
+    value_range: tuple[float, float]
+    normalisation: str
+    side: Callable[[Mapping[str, Any]], int | None]
+    sides: str | None = None
+    public: str
+    licence: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout(Table):
     """How one public network is kept in a file, and the network of ours that it fills.
 
     arguments: shapes of all entries -> the network's constructor arguments; raises LayoutError where a file does not
     have what tells them.  inputs: constructor arguments -> the shapes of one example of the network's inputs.
     entry: the name under which a checkpoint of several networks keeps this one.
-    ignored: regular expressions of the entries that carry nothing to convert.
+    fold: tensors of the file -> those of the table, for a file whose layers we merge.  onnx: the file is an ONNX graph.
+    prepare: images as the peer's network takes them -> as ours does.
     """
 
-    name: str
     network: Callable[..., nn.Module]
-    rules: tuple[Rule, ...]
     arguments: Callable[[Mapping[str, Shape]], dict[str, Any]]
     inputs: Callable[[Mapping[str, Any]], tuple[Shape, ...]]
+    facts: Facts
     entry: str | None = None
-    ignored: tuple[str, ...] = (r".*\.num_batches_tracked",)
+    fold: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] | None = None
+    onnx: bool = False
+    prepare: Callable[[jax.Array], jax.Array] | None = None
 
 
 def batch_norm(source: str, target: str) -> tuple[Rule, ...]:
@@ -93,13 +135,16 @@ def kernel_and_bias(source: str, target: str, permutation: str) -> tuple[Rule, .
     return kernel, Rule(f"{source}.bias", f"params/{target}/bias")
 
 
-def state_dict_of(layout: Layout, checkpoint: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def state_dict_of(layout: Layout, checkpoint: Any) -> dict[str, np.ndarray]:
     """A network's tensors: of a checkpoint the layout's entry, where it has one, without DataParallel's ``module.``"""
+    if not isinstance(checkpoint, Mapping):
+        raise LayoutError(layout.name, [f"holds a {type(checkpoint).__name__}, not a state dict"])
     inner = checkpoint.get(layout.entry) if layout.entry else None
     tensors = inner if isinstance(inner, Mapping) else checkpoint
+    problems = [f"{key}: a {type(key).__name__}, not a name" for key in tensors if not isinstance(key, str)]
     strange = {name: value for name, value in tensors.items() if not isinstance(value, np.ndarray)}
-    if strange or not tensors:
-        problems = [f"{name}: a {type(value).__name__}, not a tensor" for name, value in strange.items()]
+    problems += [f"{name}: a {type(value).__name__}, not a tensor" for name, value in strange.items()]
+    if problems or not tensors:
         raise LayoutError(layout.name, problems or ["holds no tensors"])
     strip = all(name.startswith("module.") for name in tensors)
     return {name.removeprefix("module.") if strip else name: value for name, value in tensors.items()}
@@ -107,9 +152,21 @@ def state_dict_of(layout: Layout, checkpoint: Mapping[str, Any]) -> dict[str, np
 
 def build(layout: Layout, tensors: Mapping[str, np.ndarray]) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
     """(network, its constructor arguments, its variables) from a state dict; LayoutError says what does not fit."""
+    if layout.fold:
+        tensors = layout.fold(tensors)
     arguments = layout.arguments({key: tuple(value.shape) for key, value in tensors.items()})
-    network = layout.network(**arguments)
-    return network, arguments, apply_layout(layout, tensors, skeleton(network, layout.inputs(arguments)))
+    network, target = network_of(layout, arguments)
+    return network, arguments, apply_layout(layout, tensors, target)
+
+
+def network_of(layout: Layout, arguments: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    """The network and the skeleton of its variables; LayoutError where arguments read off a file make none."""
+    try:
+        network = layout.network(**arguments)
+        return network, skeleton(network, layout.inputs(arguments))
+    except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
+        cause = " ".join(str(error).split())[:200]
+        raise LayoutError(layout.name, [f"no network can be made of {arguments}: {cause}"]) from error
 
 
 def skeleton(network: nn.Module, inputs: Sequence[Shape]) -> dict[str, Any]:
@@ -117,7 +174,7 @@ def skeleton(network: nn.Module, inputs: Sequence[Shape]) -> dict[str, Any]:
     return jax.eval_shape(network.init, jax.random.key(0), *(jax.ShapeDtypeStruct(s, np.float32) for s in inputs))
 
 
-def entries(layout: Layout, target: Mapping[str, Any]) -> dict[str, Shape]:
+def entries(layout: Table, target: Mapping[str, Any]) -> dict[str, Shape]:
     """Names and shapes of what a file must hold for a network whose variables look like ``target``, in table order."""
     leaves = traverse_util.flatten_dict(target, sep="/")
     rules = {path: _rule_of(layout, path) for path in leaves}
@@ -127,7 +184,7 @@ def entries(layout: Layout, target: Mapping[str, Any]) -> dict[str, Shape]:
     return {rules[p].match_target(p): _source_shape(rules[p].permutation, leaves[p].shape) for p in order}
 
 
-def apply_layout(layout: Layout, tensors: Mapping[str, np.ndarray], target: Mapping[str, Any]) -> dict[str, Any]:
+def apply_layout(layout: Table, tensors: Mapping[str, np.ndarray], target: Mapping[str, Any]) -> dict[str, Any]:
     """The variables of a network whose shapes and dtypes are ``target``, filled from a state dict.
 
     A dtype may differ where the network's holds every value of it (float16 and bfloat16 for float32, not float64).
@@ -139,7 +196,7 @@ def apply_layout(layout: Layout, tensors: Mapping[str, np.ndarray], target: Mapp
     problems: list[str] = []
     for key, tensor in tensors.items():
         matches = [(path, rule) for rule in layout.rules if (path := rule.match(key)) is not None]
-        ignored = any(re.fullmatch(pattern, key) for pattern in layout.ignored)
+        ignored = layout.ignores(key)
         if len(matches) + ignored > 1:
             problems.append(f"{key}: the table has {len(matches) + ignored} lines for it")
         elif not matches and not ignored:
@@ -162,7 +219,7 @@ def apply_layout(layout: Layout, tensors: Mapping[str, np.ndarray], target: Mapp
     return traverse_util.unflatten_dict(filled, sep="/")
 
 
-def state_dict(layout: Layout, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def state_dict(layout: Table, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The way back: a network's variables under the layout's names, in table order; LayoutError if one has none.
 
     What a table ignores is not written.
@@ -194,6 +251,8 @@ class ShapeReader:
     def count(self, pattern: str) -> int:
         """How many numbers stand at the ``{}`` of a pattern; at least one, and they must be 0, 1, 2 and so on."""
         found = {int(match[1]) for key in self.shapes if (match := _regex(pattern).fullmatch(key))}
+        if len(found) > MAX_COUNT:
+            self.fail(f"{pattern.format(MAX_COUNT)}: more than {MAX_COUNT} layers of a kind make no such network")
         if found != set(range(len(found))) or not found:
             missing = pattern.format(next(i for i in range(len(found) + 1) if i not in found))
             self.fail(f"{missing}: missing{_Nearest()(missing, self.shapes)}")
@@ -224,7 +283,7 @@ def _translate(template: str, into: str, name: str) -> str | None:
     return into.format(*match.groups()) if match else None
 
 
-def _rule_of(layout: Layout, path: str) -> Rule | None:
+def _rule_of(layout: Table, path: str) -> Rule | None:
     return next((rule for rule in layout.rules if rule.match_target(path) is not None), None)
 
 
