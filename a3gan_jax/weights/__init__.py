@@ -1,0 +1,72 @@
+"""The weights that come with the package, one ``NAME.npz`` and one ``NAME.json`` each; ``NAME.md`` is the card.
+
+Kernels and other large arrays are kept in half precision: rounding them moves an output pixel by less than the
+rounding to 8 bits does (test). The network is read without network access, pickles or anything that runs.
+"""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from flax import traverse_util
+
+from a3gan_jax.checkpoint import SavedModel
+from a3gan_jax.networks import ModelConfig
+
+FOLDER = Path(__file__).parent
+#: Arrays of up to so many values (biases, norms, the learned constant) stay in float32: they cost nothing.
+SMALL = 4096
+
+
+def packaged_model(name: str = "celeba", folder: Path = FOLDER) -> SavedModel:
+    """One of the models that come with the package; arrays are float32.
+
+    Raises:
+        FileNotFoundError: there is no model of this name; lists those there are.
+        ValueError: the file of weights is not the one that the description was written for.
+    """
+    description = folder / f"{name}.json"
+    if not description.exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.json"))) or "none"
+        raise FileNotFoundError(f"no weights {name!r} in this package (there are: {known}); use a model's folder")
+    facts = json.loads(description.read_text())
+    content = (folder / f"{name}.npz").read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != facts["sha256"]:
+        raise ValueError(
+            f"{name}.npz has sha256 {found}, expected {facts['sha256']}: it is damaged; install a3gan-jax anew"
+        )
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        flat = {path: arrays[path].astype(np.float32) for path in arrays.files}
+    return SavedModel(
+        ModelConfig.from_dict(facts["networks"]), traverse_util.unflatten_dict(flat, sep="/"), facts["step"]
+    )
+
+
+def pack(model: SavedModel, name: str, folder: Path = FOLDER) -> Path:
+    """Writes a model as ``packaged_model`` reads it; returns the file of weights.
+
+    Raises:
+        ValueError: a weight does not fit into half precision; names it.
+    """
+    packed = {}
+    for path, leaf in traverse_util.flatten_dict(model.variables, sep="/").items():
+        leaf = np.asarray(leaf, np.float32)
+        with np.errstate(over="ignore"):
+            packed[path] = leaf.astype(np.float16) if leaf.size > SMALL else leaf
+        if not np.isfinite(packed[path]).all():
+            raise ValueError(f"{path} holds values that half precision cannot, or that are not finite")
+    file = folder / f"{name}.npz"
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **packed)
+    file.write_bytes(buffer.getvalue())
+    facts = {
+        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+        "step": int(model.step),
+        "networks": model.config.to_dict(),
+    }
+    (folder / f"{name}.json").write_text(json.dumps(facts, indent=2) + "\n")
+    return file

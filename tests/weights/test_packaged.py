@@ -1,0 +1,77 @@
+"""Weights of the package: what was packed comes back, nearly exact and checked."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from a3gan_jax import weights
+from a3gan_jax.checkpoint import SavedModel
+from a3gan_jax.networks import ModelConfig, Networks
+from a3gan_jax.weights import pack, packaged_model
+
+CONFIG = ModelConfig(64, ("Male", "Smiling"), num_people=2, base=8, levels=2, z_dim=4, style_width=8)
+
+
+@pytest.fixture(scope="module")
+def model():
+    n, key, rng = Networks.create(CONFIG), jax.random.key(0), np.random.default_rng(0)
+    x, a, z = jnp.zeros((1, 64, 64, 3)), jnp.zeros((1, 2)), jnp.zeros((1, 4))
+    shapes = {
+        "generator": jax.eval_shape(n.generator.init, key, x, a, a, z, jnp.zeros(1)),
+        "ainet": jax.eval_shape(n.ainet.init, key, a, a, z),
+        "discriminator": jax.eval_shape(n.discriminator.init, key, x),
+    }
+    variables = jax.tree.map(lambda leaf: rng.normal(0, 0.1, leaf.shape).astype(np.float32), shapes)
+    return SavedModel(CONFIG, variables, step=7)
+
+
+def test_a_packed_model_comes_back(model, tmp_path):
+    pack(model, "small", tmp_path)
+    back = packaged_model("small", tmp_path)
+    assert (back.config, back.step) == (CONFIG, 7)
+    assert jax.tree.structure(back.variables) == jax.tree.structure(model.variables)
+    exact = 0
+    for ours, theirs in zip(jax.tree.leaves(back.variables), jax.tree.leaves(model.variables), strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, rtol=2**-11, atol=2**-24)
+        exact += np.array_equal(ours, theirs)
+    assert 0 < exact < len(jax.tree.leaves(model.variables))
+
+
+def test_a_changed_file_is_refused(model, tmp_path):
+    file = pack(model, "small", tmp_path)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="sha256"):
+        packaged_model("small", tmp_path)
+
+
+def test_an_unknown_name_lists_what_there_is(model, tmp_path):
+    pack(model, "small", tmp_path)
+    with pytest.raises(FileNotFoundError, match="there are: small"):
+        packaged_model("large", tmp_path)
+
+
+@pytest.mark.parametrize("value", [1e6, np.nan])
+def test_what_half_precision_cannot_hold_is_refused(value, model, tmp_path):
+    variables = jax.tree.map(np.copy, model.variables)
+    largest = max(jax.tree.leaves(variables), key=np.size)
+    largest.flat[3] = value
+    with pytest.raises(ValueError, match="half precision cannot"):
+        pack(model._replace(variables=variables), "small", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_packages_weights_are_small_and_whole():
+    files = sorted(weights.FOLDER.glob("*.npz"))
+    assert sum(file.stat().st_size for file in files) <= 16 << 20
+    for file in files:
+        model = packaged_model(file.stem)
+        assert {"generator", "ainet", "discriminator"} == set(model.variables)
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(model.variables))
+        assert (weights.FOLDER / f"{file.stem}.md").read_text().count("python -m") >= 2, "a card gives its commands"
+        assert json.loads((weights.FOLDER / f"{file.stem}.json").read_text())["step"] == model.step
