@@ -9,15 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from a3gan_jax.anonymizer import BATCH, Anonymizer
+from a3gan_jax.anonymizer import Anonymizer
 from a3gan_jax.attributes import control
 from a3gan_jax.checkpoint import SavedModel, export_model
 from a3gan_jax.data.pipeline import aligned_face
+from a3gan_jax.faces.batching import BATCH
+from a3gan_jax.faces.blending import CORE, END
+from a3gan_jax.faces.detector import Detection
+from a3gan_jax.faces.placement import place
 from a3gan_jax.networks import ModelConfig, Networks
+from tests.faces.scenes import ellipse, face, photo
 
 NAMES = ("Bald", "Eyeglasses", "Male", "Mouth_Slightly_Open", "Smiling", "Young")
 CONFIG = ModelConfig(64, NAMES, num_people=2, base=4, levels=2, z_dim=8, style_width=8, discriminator_base=2)
 COUNT = BATCH + 3
+FOUND = [face(90, 100, 130, 0.3), face(240, 120, 90)]  # by the detector of these tests
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +40,16 @@ def model() -> SavedModel:
     return SavedModel(CONFIG, variables, step=1)
 
 
+def strangers(templates: np.ndarray) -> np.ndarray:
+    """A recogniser for which no two different pictures are of one person."""
+    rngs = (np.random.default_rng(np.frombuffer(template.tobytes(), np.uint32)[::97]) for template in templates)
+    vectors = np.stack([rng.normal(size=256) for rng in rngs])
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
 @pytest.fixture(scope="module")
 def anonymizer(model: SavedModel) -> Anonymizer:
-    return Anonymizer(model)
+    return Anonymizer(model, detector=lambda image: FOUND, recognizer=strangers)
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +193,140 @@ def test_importing_the_package_stays_cheap():
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def street() -> np.ndarray:
+    return photo(220, 320)
+
+
+def test_photos(anonymizer, street):
+    other = street[::-1].copy()
+    first, second = anonymizer.anonymize_photos([street, other])
+    for image, result in ((street, first), (other, second)):
+        assert (result.image.shape, result.image.dtype) == (image.shape, np.uint8)
+        outside = np.ones(image.shape[:2], bool)
+        for found, told in zip(FOUND, result.faces, strict=True):
+            placement = place(found)
+            outside &= ~ellipse(image.shape, placement, *END)
+            core = ellipse(image.shape, placement, *CORE)
+            assert (result.image[core] != image[core]).any(-1).mean() > 0.9
+            assert (told.outcome, told.reason, told.seed, told.score) == ("anonymised", "", 0, found.score)
+            np.testing.assert_array_equal(told.box, found.box)
+            np.testing.assert_array_equal(told.landmarks, found.landmarks)
+            assert tuple(told.before) == tuple(told.after) == NAMES and abs(told.cosine) < 0.3
+        np.testing.assert_array_equal(result.image[outside], image[outside])
+    np.testing.assert_array_equal(anonymizer(street), first.image)
+
+
+def test_a_photo_is_the_same_in_any_company_and_another_with_another_seed(anonymizer, street):
+    alone = anonymizer(street, seed=3)
+    together = anonymizer.anonymize_photos([photo(220, 320, seed=9)] * 5 + [street], seed=3)
+    np.testing.assert_array_equal(together[-1].image, alone)
+    assert (anonymizer(street, seed=4) != alone).any()
+
+
+def test_no_photo_and_no_face(anonymizer, street):
+    assert anonymizer.anonymize_photos([], people=[], attributes=[], seed=[]) == []
+    (result,) = anonymizer.anonymize_photos([street], detections=[[]])
+    assert result.faces == ()
+    np.testing.assert_array_equal(result.image, street)
+
+
+def test_a_person_has_one_pseudonym_in_all_photos(anonymizer, street):
+    twice = dict(detections=[FOUND[:1], FOUND[:1]], attributes=[np.zeros((1, len(NAMES)))] * 2, check=False)
+    one, same = anonymizer.anonymize_photos([street, street], people=[[5], [5]], **twice)
+    np.testing.assert_array_equal(one.image, same.image)
+    one, other = anonymizer.anonymize_photos([street, street], people=[[5], [6]], **twice)
+    assert (one.image != other.image).any()
+    one, other = anonymizer.anonymize_photos([street, street], people=[[5], [5]], seed=[[1], [2]], **twice)
+    assert (one.image != other.image).any() and (one.faces[0].seed, other.faces[0].seed) == (1, 2)
+    assert set(one.faces[0].before.values()) == {0}
+
+
+def test_options_reach_the_model(anonymizer, street):
+    (result,) = anonymizer.anonymize_photos([street], control=control(NAMES, set={"Bald": 1}))
+    assert [told.after["Bald"] for told in result.faces] == [1, 1]
+    same = [anonymizer(street, strength=0.0, seed=seed) for seed in (1, 2)]
+    np.testing.assert_array_equal(*same)
+
+
+def test_who_is_spared_stays(anonymizer, street):
+    left, right = FOUND
+    (result,) = anonymizer.anonymize_photos([street], spare=[street])  # the largest face of the reference
+    assert [told.outcome for told in result.faces] == ["spared", "anonymised"]
+    assert result.faces[0].before is result.faces[0].seed is None
+    np.testing.assert_array_equal(result.image[:, :150], street[:, :150])
+    (result,) = anonymizer.anonymize_photos([street], only=[street])
+    assert [told.outcome for told in result.faces] == ["anonymised", "spared"]
+    np.testing.assert_array_equal(result.image[:, 210:], street[:, 210:])
+    (result,) = anonymizer.anonymize_photos([street], region=(0, 0, 150, 220))
+    assert [told.outcome for told in result.faces] == ["anonymised", "spared"]
+
+
+def test_there_is_no_check_below_strength_1_or_where_it_is_not_wanted(model, street):
+    def fail(templates):
+        raise AssertionError("the recogniser was asked")
+
+    anonymizer = Anonymizer(model, detector=lambda image: FOUND, recognizer=fail)
+    for options in (dict(check=False), dict(strength=0.5)):
+        (result,) = anonymizer.anonymize_photos([street], **options)
+        assert [told.cosine for told in result.faces] == [None, None]
+    with pytest.raises(AssertionError, match="was asked"):
+        anonymizer(street)
+
+
+def test_a_recogniser_that_knows_the_face_again_has_it_covered(model, street):
+    same = Anonymizer(model, detector=lambda image: FOUND, recognizer=lambda faces: np.ones((len(faces), 1)))
+    (result,) = same.anonymize_photos([street])
+    for told in result.faces:
+        assert told.outcome == "covered" and "still finds the original" in told.reason and told.after is None
+        left, top, width, height = told.box.astype(int)
+        assert (result.image[top : top + height, left : left + width] % 32 == 16).all()
+
+
+def test_a_model_that_breaks_covers_the_faces_of_photos(model, street):
+    broken = jax.tree.map(np.copy, model.variables)
+    broken["generator"]["params"]["constant"][0, 0, 0] = np.nan
+    anonymizer = Anonymizer(model._replace(variables=broken), detector=lambda image: FOUND, recognizer=strangers)
+    (result,) = anonymizer.anonymize_photos([street])
+    assert {told.reason for told in result.faces} == {"the model's output is not finite"}
+    for told in result.faces:
+        left, top, width, height = told.box.astype(int)
+        assert (result.image[top : top + height, left : left + width] % 32 == 16).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (dict(images=[np.zeros((20, 20), np.uint8)]), r"uint8 \(H, W, 3\)"),
+        (dict(images=[np.zeros((20, 20, 3))]), r"not float64"),
+        (dict(images=[np.zeros((0, 20, 3), np.uint8)]), "not empty"),
+        (dict(detections=[]), "for 0 photos, there are 1"),
+        (dict(people=[[1]]), "people must hold one integer for each face"),
+        (dict(people=[[1, -1]]), "people must be integers"),
+        (dict(seed=[[1]]), "seed must hold one integer"),
+        (dict(seed=-1), "seed must be integers"),
+        (dict(seed=0.5), "seed must be integers"),
+        (dict(strength=2.0), "strength"),
+        (dict(attributes=[np.zeros((1, 6))]), "attributes are given for 1 faces, there are 2"),
+        (dict(attributes=[np.zeros((2, 5))]), "attributes must be 0 or 1"),
+        (dict(control=control(("Male",))), "over 1 attributes"),
+        (dict(region=(0, 0, 10)), "a region is"),
+        (dict(region=(0, 0, -10, 10)), "a region is"),
+        (dict(region=(0, np.nan, 10, 10)), "a region is"),
+        (dict(spare=[np.zeros(4)]), "no direction"),
+        (dict(spare=[]), "a list of people is empty"),
+        (dict(detections=[[Detection(np.array([0.0, 0, np.nan, 1]), None, 1.0)]]), "all finite"),
+    ],
+)
+def test_wrong_options_of_photos(anonymizer, street, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        anonymizer.anonymize_photos(**{"images": [street]} | wrong)
+
+
+def test_detector_and_recogniser_are_made_when_they_are_first_needed(model):
+    anonymizer = Anonymizer(model)
+    assert "detector" not in vars(anonymizer) and "recognizer" not in vars(anonymizer)
+    assert anonymizer.detector is anonymizer.detector
+    assert anonymizer.detector(np.zeros((64, 64, 3), np.uint8)) == []

@@ -1,6 +1,7 @@
 """Turning a face into a recogniser's template: the similarity that fits five points, and the photo resampled by it."""
 
 import numpy as np
+from PIL import Image
 
 from a3gan_jax.geometry import ARCFACE_LANDMARKS, ARCFACE_SIZE
 
@@ -53,3 +54,33 @@ def align(image: np.ndarray, landmarks: np.ndarray, size: int = ARCFACE_SIZE) ->
     """A face on the ArcFace template: (size, size, 3) uint8 from a photo (H, W, 3) and its five points (5, 2)."""
     template = (ARCFACE_LANDMARKS + 0.5) * (size / ARCFACE_SIZE) - 0.5
     return warp(image, similarity(landmarks, template), size)
+
+
+def resample(image: np.ndarray, matrix: np.ndarray, width: int, height: int, *, smooth: bool = False) -> np.ndarray:
+    """An image (H, W, 3) uint8 seen through ``matrix`` (2, 3), image to result: (height, width, 3) uint8.
+
+    Shrinking averages over all the pixels that a result pixel covers; enlarging is bilinear, or bicubic if ``smooth``.
+    Beyond the border the nearest border pixel is repeated. Fractions of a level may be cut off (Pillow's way).
+    """
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    # Whole factors first, with Pillow's fast filters; then several samples a result pixel where it still shrinks.
+    shrink = max(1, int(0.5 / scale))
+    enlarge = min(4, int(np.ceil(scale))) if smooth else 1
+    samples = max(1, int(np.ceil(1 / (scale * shrink) - 0.01)))
+    linear = np.linalg.inv(matrix[:, :2])
+    # Pillow counts from the corner of the top left pixel, half a pixel from its centre.
+    shift = 0.5 - linear @ (matrix[:, 2] + 0.5)
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ linear.T + shift
+    start = np.floor(corners.min(0)).astype(int) - 3 * shrink
+    end = np.ceil(corners.max(0)).astype(int) + 4 * shrink
+    rows, columns = np.arange(start[1], end[1]), np.arange(start[0], end[0])
+    source = Image.fromarray(image.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip"))
+    if shrink > 1:
+        source = source.reduce(shrink)
+    elif enlarge > 1:
+        source = source.resize((source.width * enlarge, source.height * enlarge), Image.Resampling.BICUBIC)
+    (a, b), (c, d) = linear / (shrink * samples) * enlarge
+    x, y = (shift - start) / shrink * enlarge
+    size = width * samples, height * samples
+    result = source.transform(size, Image.Transform.AFFINE, (a, b, x, c, d, y), Image.Resampling.BILINEAR)
+    return np.asarray(result.reduce(samples) if samples > 1 else result)

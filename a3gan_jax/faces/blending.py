@@ -1,0 +1,135 @@
+"""Putting generated crops in the place of the faces of a photo, without a seam and without a rest of the original.
+
+A face's mask is 1 in its core (forehead to chin, cheek to cheek) and fades to 0 before the crop ends, and beside the
+box that a detector has drawn around the face. Where two faces come close each keeps its core: a crop also shows its
+neighbours, as they were, and must not bring them back.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from a3gan_jax.faces.alignment import resample
+from a3gan_jax.faces.placement import Placement
+
+# Ellipses in a crop of side 1: centre, radii (x, y). Our own choice; the chin lies at 0.93, the hairline at 0.18.
+CORE = (0.5, 0.55), (0.33, 0.385)
+END = (0.5, 0.505), (0.435, 0.485)
+# Around the box of the face, in half its sides: where the mask begins and ends to fade whatever the ellipses say. In a
+# frontal face that is outside the core; beside a profile it spares the background.
+BOX_FADE = 1.25, 1.5
+
+COLOR_REACH = 0.12  # standard deviation of the colour match, in shares of the crop's side
+COLOR_LIMIT = 48.0  # of a pixel's difference that counts as one of colour and not of content
+
+
+def _distance(x: np.ndarray, y: np.ndarray, ellipse: tuple) -> np.ndarray:
+    """1 on the ellipse, 0 in its centre."""
+    (cx, cy), (rx, ry) = ellipse
+    return np.sqrt(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2)
+
+
+def _fade(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The mask at places of a crop of side 1: exactly 1 in the core, exactly 0 from the end on, smooth between."""
+    inside = np.maximum(1 - _distance(x, y, END), 0)
+    outside = np.maximum(_distance(x, y, CORE) - 1, 0)
+    share = inside / (inside + outside)
+    return share * share * (3 - 2 * share)
+
+
+def _places(matrix: np.ndarray, where: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the pixels of a rectangle of the photo lie in a crop of side 1."""
+    rows = np.arange(where[0].start, where[0].stop, dtype=np.float64)[:, None]
+    columns = np.arange(where[1].start, where[1].stop, dtype=np.float64)
+    (a, b, c), (d, e, f) = matrix
+    return (a * columns + (b * rows + c)).astype(np.float32), (d * columns + (e * rows + f)).astype(np.float32)
+
+
+def match_colors(generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
+    """Generated crops (N, S, S, 3) uint8 in the light of their originals, likewise.
+
+    In the ring where the mask fades the two show the same things. Their difference there, spread smoothly over the
+    face, is added; nothing of the original inside the ring has any part in it.
+    """
+    size = generated.shape[1]
+    y, x = (np.mgrid[:size, :size] + 0.5) / size
+    mask = _fade(x, y)
+    ring = (4 * mask * (1 - mask))[..., None]
+    gaps = np.subtract.outer(np.arange(size), np.arange(size)) / (COLOR_REACH * size)
+    spread = np.exp(-(gaps**2) / 2)
+    difference = np.subtract(originals, generated, dtype=np.float64).clip(-COLOR_LIMIT, COLOR_LIMIT)
+    total = np.einsum("hH,nHWc,wW->nhwc", spread, ring * difference, spread, optimize=True)
+    weight = np.einsum("hH,HWc,wW->hwc", spread, ring, spread, optimize=True)
+    return np.round(generated + total / weight).clip(0, 255).astype(np.uint8)
+
+
+def _box_distance(box: np.ndarray, where: tuple[slice, slice]) -> np.ndarray:
+    """How far the pixels of a rectangle lie from a box's centre, in half its sides: 1 on its border."""
+    rows, columns = (np.arange(part.start, part.stop) for part in where)
+    centre = box[:2] + box[2:] / 2
+    x, y = (np.abs(line - c) * 2 / side for line, c, side in zip((columns, rows), centre, box[2:], strict=True))
+    return np.maximum(x, y[:, None]).astype(np.float32)
+
+
+def kept(shape: tuple[int, ...], untouched: Sequence[np.ndarray], covered: Sequence[np.ndarray]) -> np.ndarray:
+    """(H, W) bool: the pixels in boxes that stay ``untouched`` and do not lie deeper in one that is ``covered``."""
+    everywhere = slice(0, shape[0]), slice(0, shape[1])
+    inner, outer = (np.min([_box_distance(box, everywhere) for box in boxes], axis=0) for boxes in (untouched, covered))
+    return (inner <= 1) & (inner < outer)
+
+
+def blend(
+    image: np.ndarray, faces: Sequence[tuple[Placement, np.ndarray]], untouched: Sequence[np.ndarray] = ()
+) -> np.ndarray:
+    """A photo (H, W, 3) uint8 with its faces replaced.
+
+    Args:
+        image: stays as it is.
+        faces: for each its placement and the crop (S, S, 3) uint8 that takes its place, at the photo's resolution.
+        untouched: boxes (left, top, width, height) in which nothing changes, but for pixels that lie deeper in the core
+            of a face to replace.
+
+    Returns:
+        The new photo; pixels outside every mask are those of ``image``, pixels of a core are those of a crop.
+    """
+    result = image.copy()
+    for i, (placement, crop) in enumerate(faces):
+        where = placement.bounds(image.shape)
+        if where[0].start >= where[0].stop or where[1].start >= where[1].stop:
+            continue
+        places = _places(placement.matrix, where)
+        weight, own = _fade(*places), _distance(*places, CORE)
+        begin, end = BOX_FADE
+        weight *= ((end - _box_distance(placement.box, where)) / (end - begin)).clip(0, 1)
+        for j, (other, _) in enumerate(faces):
+            if j != i and _meet(where, other.bounds(image.shape)):
+                weight *= _share(own, _distance(*_places(other.matrix, where), CORE), first=i < j)
+        for box in untouched:
+            weight *= _share(own, _box_distance(box, where), first=False)
+        (rows, columns), size = where, crop.shape[0]
+        shift = np.array([columns.start, rows.start])
+        to_crop = placement.to_crop(size)
+        back = np.linalg.inv(to_crop[:, :2])
+        matrix = np.column_stack([back, -back @ to_crop[:, 2] - shift])
+        width, height = columns.stop - columns.start, rows.stop - rows.start
+        new = resample(crop, matrix, width, height, smooth=True)
+        # Weights of one pixel sum to 1 at most, so that faces can be added one by one.
+        change = weight[..., None] * np.subtract(new, image[where], dtype=np.float32)
+        result[where] = np.rint(result[where] + change).clip(0, 255)
+    return result
+
+
+def _share(own: np.ndarray, other: np.ndarray, first: bool) -> np.ndarray:
+    """How much of a pixel a face keeps beside another one; the two shares sum to 1.
+
+    Distances from the two cores: a core belongs to its face alone, where both overlap to the nearer one (a tie to the
+    ``first``), and between them shares change smoothly.
+    """
+    gap, other_gap = np.maximum(own - 1, 0), np.maximum(other - 1, 0)
+    both = gap + other_gap == 0
+    nearer = own <= other if first else own < other
+    return np.where(both, nearer, other_gap / np.where(both, 1, gap + other_gap))
+
+
+def _meet(a: tuple[slice, slice], b: tuple[slice, slice]) -> bool:
+    return all(p.start < q.stop and q.start < p.stop for p, q in zip(a, b, strict=True))
