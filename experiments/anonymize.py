@@ -1,13 +1,16 @@
-"""Anonymises a folder of aligned face crops.
+"""Anonymises photos and folders of photos.
 
-    python -m experiments.anonymize --aligned FOLDER -o OUT --weights DIR [--task expression] [--set Eyeglasses=1] ...
+    python -m experiments.anonymize photo.jpg                              writes photo_anonymized.jpg beside it
+    python -m experiments.anonymize holiday/ "scans/*.png" -o OUT --task expression --seed 7
+    python -m experiments.anonymize --aligned FACES -o OUT                 a folder of aligned face crops
 
-OUT gets the tree of FOLDER, every image made anew from generated pixels alone: no EXIF, colour profile, comment or
-thumbnail comes along. Names stay; what is no JPEG, PNG or WebP by its name gets .png behind it. A file that is not an
-image is named and not copied, and the others are done.
+Every face that is found is replaced by that of a person who does not exist; one with which anything goes wrong is
+pixelated. A picture in which no face is found is written too, and named: it may be a miss. Outputs are in the format
+and size of their inputs (GIF and BMP become PNG), upright, without metadata. A file whose output is there already is
+not done again, so a stopped run continues with the same command. Files that are no images are named and skipped.
 
-Exit codes: 0 all files are anonymised; 3 some could not be, they are named on stderr; 2 a wrong command line, nothing
-is written.
+Exit codes: 0 all is done; 3 some files failed and have no output, they are named on stderr; 2 a wrong command line,
+nothing is written.
 """
 
 import argparse
@@ -16,96 +19,28 @@ import functools
 import json
 import logging
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import flax
 import jax
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 import a3gan_jax
-from a3gan_jax.anonymizer import Anonymizer
-from a3gan_jax.attributes import TASKS, control
-from a3gan_jax.data.pipeline import aligned_face
+from a3gan_jax.anonymizer import DETECTOR_SCORE, Anonymizer
+from a3gan_jax.attributes import TASKS, Control, control
+from a3gan_jax.faces.detector import Detection, YuNet
+from a3gan_jax.faces.identity import references
+from a3gan_jax.faces.replacement import MIN_FACE
+from a3gan_jax.media.images import read_image, write_whole
+from experiments import aligned_faces
 from experiments.compilation import use_compilation_cache
-from experiments.outputs import Job, encoded, plan, write_whole
+from experiments.detections import read_detections, written_detections
+from experiments.outputs import Job, plan
+from experiments.photos import anonymize_files, summary, summary_text
 
 FAILED = 3  # exit code
-CHUNK = 64  # files in memory at once
-LARGEST_FILE = 2**26  # bytes; a face crop is smaller, a video in the folder is not
-
-
-def read_labels(path: Path, names: Sequence[str]) -> dict[str, list[int]]:
-    """File within the folder -> its attributes (K,) in {0, 1}, from a CSV with the columns ``file`` and ``names``.
-
-    Raises:
-        ValueError: a missing column, a value other than 1, 0 and -1, or a file that stands there twice.
-    """
-    with path.open(newline="", encoding="utf-8-sig") as text:
-        rows = csv.DictReader(text)
-        if missing := [name for name in ("file", *names) if name not in (rows.fieldnames or ())]:
-            raise ValueError(
-                f"{path} has no column {', '.join(missing)}; without --attributes the model sees for itself"
-            )
-        labels: dict[str, list[int]] = {}
-        for row in rows:
-            if wrong := [f"{name}={row[name]}" for name in names if row[name] not in ("1", "0", "-1")]:
-                raise ValueError(f"{path}, line {rows.line_num}: attributes are 1, or 0 or -1, not {', '.join(wrong)}")
-            if (name := Path(row["file"] or "").as_posix()) in labels:
-                raise ValueError(f"{path}, line {rows.line_num}: {name} stands there twice")
-            labels[name] = [int(row[attribute] == "1") for attribute in names]
-    return labels
-
-
-def read_face(path: Path, crop: str, size: int) -> np.ndarray:
-    """An aligned face (size, size, 3) uint8 from an image file."""
-    if not path.is_file():
-        raise ValueError("no regular file, or a link to none")
-    if path.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"larger than {LARGEST_FILE >> 20} MiB, no face crop")
-    content = path.read_bytes()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return aligned_face(content, crop, size)
-
-
-def outcomes(generate: Callable, faces: list[np.ndarray], labels: list | None) -> list[tuple | FloatingPointError]:
-    """(image, before, after) or an error for each face; one that fails takes no other one with it."""
-    try:
-        done = generate(np.stack(faces), attributes=labels)
-        return list(zip(done.images, done.before.tolist(), done.after.tolist(), strict=True))
-    except FloatingPointError:
-        if len(faces) == 1:
-            return [FloatingPointError("the model's output is not finite")]
-        return [outcomes(generate, faces[i : i + 1], labels and labels[i : i + 1])[0] for i in range(len(faces))]
-
-
-def anonymize(jobs: list[Job], generate: Callable, crop: str, size: int, labels: dict | None) -> Iterator[tuple]:
-    """Does the jobs; for each one (job, before, after, None), or (job, None, None, reason) and there is no output."""
-    for start in range(0, len(jobs), CHUNK):
-        readable, faces = [], []
-        for job in jobs[start : start + CHUNK]:
-            try:
-                if labels is not None and job.name not in labels:
-                    raise ValueError("has no row in the file of --attributes")
-                faces.append(read_face(job.source, crop, size))
-                readable.append(job)
-            except UnidentifiedImageError:
-                yield job, None, None, "no image format that Pillow knows"
-            except Exception as error:  # a broken file may make Pillow raise anything; the others are done
-                yield job, None, None, str(error) or type(error).__name__
-        given = labels and [labels[job.name] for job in readable]
-        for job, outcome in zip(readable, outcomes(generate, faces, given) if faces else [], strict=True):
-            try:
-                if isinstance(outcome, FloatingPointError):
-                    raise outcome
-                image, before, after = outcome
-                write_whole(job.target, encoded(image, job.target.suffix))
-                yield job, before, after, None
-            except (OSError, FloatingPointError) as error:
-                yield job, None, None, str(error)
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -125,75 +60,233 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser, arg
             raise argparse.ArgumentTypeError(f"write NAME=0 or NAME=1, not {', '.join(wrong)}")
         return {name.strip(): int(value) for name, _, value in pairs}
 
+    def region(text: str) -> tuple[float, ...]:
+        try:
+            numbers = tuple(float(number) for number in text.split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != 4 or not np.isfinite(numbers).all() or min(numbers[2:]) <= 0:
+            raise argparse.ArgumentTypeError("write X,Y,W,H in pixels, W and H above 0")
+        return numbers
+
     add = parser.add_argument
-    add("folder", type=Path, metavar="FOLDER", help="aligned face crops; subfolders too")
-    add("--aligned", action="store_true", help="the images are aligned crops (as yet the only choice)")
-    add("-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the outputs, outside FOLDER")
-    add("--weights", type=Path, required=True, metavar="DIR", help="an exported model, or the workdir of a training")
-    add("--crop", choices=("square", "celeba"), default="square", help="celeba: cut aligned CelebA photos (178x218)")
+    add("inputs", nargs="+", metavar="INPUT", help="image files, folders with their subfolders, globs")
+    add("-o", "--output", type=Path, metavar="OUT", help="folder, or file for one file; default: beside each input")
+    add("--in-place", action="store_true", help="overwrite the inputs; a second run does them again")
+    add("--overwrite", action="store_true", help="make outputs anew that are there already")
+    add("--weights", type=Path, metavar="DIR", help="a model, or the workdir of a training; default: the package's")
+    add = parser.add_argument_group("who they become").add_argument
     add("--task", choices=tuple(TASKS), default="none", help="keeps the attributes that a task needs")
     add("--keep", type=names, default=[], metavar="A,B", help="attributes that stay as well")
     add("--change", type=names, metavar="A,B", help="the only attributes that may change; default: all others")
     add("--set", type=values, default={}, metavar="A=1,B=0", help="attributes with a given value")
     add("--strength", type=float, default=1.0, metavar="0..1", help="1 anonymises, below the original shows through")
     add("--seed", type=int, default=0, help="another seed, other pseudonyms")
+    add("--no-check", action="store_true", help="do not ask a recogniser whether the original is gone")
+    add = parser.add_argument_group("which faces").add_argument
+    add("--threshold", type=float, metavar="0..1", help=f"score that a face needs; default: {DETECTOR_SCORE}")
+    add("--min-face", type=float, metavar="PX", help=f"narrower faces are covered; default: {MIN_FACE}")
+    add("--max-res", type=int, metavar="PX", help="search faces with the longer side shrunk to it; misses small ones")
+    add("--detector", type=Path, metavar="ONNX", help="another YuNet")
+    add("--boxes", type=Path, metavar="JSON", help="faces that you found, for every file; the detector is not asked")
+    add("--export-detections", type=Path, metavar="JSON", help="writes the faces found, in the form of --boxes")
+    add("--spare", type=Path, action="append", default=[], metavar="PHOTO", help="do not touch this person; repeatable")
+    add("--only", type=Path, action="append", default=[], metavar="PHOTO", help="touch nobody else; repeatable")
+    add("--region", type=region, metavar="X,Y,W,H", help="only faces whose centre lies inside, in pixels")
+    add = parser.add_argument_group("what is written").add_argument
+    add("--keep-metadata", action="store_true", help="keep date, camera, exposure, author; never place or thumbnail")
+    add("--report", type=Path, metavar="JSON", help="what was done with each file and face, and all settings")
+    add = parser.add_argument_group("aligned crops").add_argument
+    add("--aligned", action="store_true", help="INPUT is a folder of aligned face crops, outputs have the model's size")
+    add("--crop", choices=("square", "celeba"), default="square", help="celeba: cut aligned CelebA photos (178x218)")
     add("--attributes", type=Path, metavar="CSV", help="labels: file and attribute columns; default: predicted")
-    add("--report", type=Path, metavar="JSON", help="attributes before and after, seed, strength, versions, failures")
-    return parser, parser.parse_args(arguments)
+    return parser, parser.parse_intermixed_args(arguments)  # inputs may stand on both sides of options
+
+
+def check(given: argparse.Namespace) -> None:
+    """Raises ValueError where options are out of range or do not go together."""
+    if not 0.0 <= given.strength <= 1.0 or not 0 <= given.seed < 2**32:
+        raise ValueError("--strength is in [0, 1], --seed in 0 <= seed < 2**32")
+    if given.threshold is not None and not 0.0 <= given.threshold < 1.0:
+        raise ValueError("--threshold is in [0, 1)")
+    if given.min_face is not None and not given.min_face >= 0:
+        raise ValueError("--min-face is 0 or more pixels")
+    if given.max_res is not None and given.max_res < 32:
+        raise ValueError("--max-res is 32 pixels or more")
+    of_photos = {
+        "--in-place": given.in_place,
+        "--overwrite": given.overwrite,
+        "--no-check": given.no_check,
+        "--threshold": given.threshold,
+        "--min-face": given.min_face,
+        "--max-res": given.max_res,
+        "--detector": given.detector,
+        "--boxes": given.boxes,
+        "--export-detections": given.export_detections,
+        "--spare": given.spare,
+        "--only": given.only,
+        "--region": given.region,
+        "--keep-metadata": given.keep_metadata,
+    }
+    if given.aligned:
+        if wrong := [name for name, value in of_photos.items() if value not in (None, False, [])]:
+            raise ValueError(f"{', '.join(wrong)} is for whole photos, not for --aligned")
+        if len(given.inputs) != 1 or given.output is None:
+            raise ValueError("--aligned needs one folder and -o OUT")
+    elif given.attributes or given.crop != "square":
+        raise ValueError("--attributes and --crop are for --aligned")
+    if given.in_place and given.output is not None:
+        raise ValueError("--in-place and -o exclude each other")
+    if given.boxes and (given.threshold is not None or given.detector or given.max_res):
+        raise ValueError("--boxes takes the detector's place: leave out --threshold, --detector and --max-res")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser, given = parse(arguments)
     logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax's remarks on reading a checkpoint
-    if not given.aligned:
-        parser.error(
-            "whole photos are not supported yet: cut each face to an aligned square crop (geometry.crop_landmarks says "
-            "where eyes, nose and mouth lie) and add --aligned"
-        )
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # its remarks on damaged files; they are named anyway
     try:
-        if not 0.0 <= given.strength <= 1.0 or not 0 <= given.seed < 2**32:
-            raise ValueError("--strength is in [0, 1], --seed in 0 <= seed < 2**32")
-        jobs = plan(given.folder, given.output, labels=given.attributes, report=given.report)
-        if not jobs:
-            raise ValueError(f"there is no file in {given.folder}")
+        check(given)
         use_compilation_cache()
-        anonymizer = Anonymizer.load(given.weights)
+        if given.aligned:
+            folder = Path(given.inputs[0])
+            jobs = aligned_faces.plan_aligned(folder, given.output, labels=given.attributes, report=given.report)
+            anonymizer = Anonymizer.load(given.weights)
+        else:
+            others = [path for path in (given.report, given.export_detections) if path is not None]
+            jobs = plan(given.inputs, given.output, in_place=given.in_place, others=others)
+            boxes = read_detections(given.boxes) if given.boxes else None
+            score = DETECTOR_SCORE if given.threshold is None else given.threshold
+            detector = YuNet(score=score, path=given.detector) if given.boxes is None else None
+            anonymizer = Anonymizer.load(given.weights, detector=detector)
         names = anonymizer.attribute_names
         wanted = control(names, task=given.task, keep=given.keep, change=given.change, set=given.set)
-        labels = read_labels(given.attributes, names) if given.attributes else None
-    except (ValueError, OSError, csv.Error) as error:
-        parser.error(str(error))
+        if given.aligned:
+            labels = aligned_faces.read_labels(given.attributes, names) if given.attributes else None
+        else:
+            people = {option: persons(anonymizer, f"--{option}", vars(given)[option]) for option in ("spare", "only")}
+    except (ValueError, OSError, csv.Error, ModuleNotFoundError) as error:
+        parser.error(" ".join(str(error).split()))
     if given.strength < 1:
         what = "outputs ARE the original faces" if given.strength == 0 else "the original faces show through"
-        print(f"anonymize.py: WARNING: at strength {given.strength:g} {what}; only 1 anonymises", file=sys.stderr)
+        say(f"WARNING: at strength {given.strength:g} {what}; only 1 anonymises")
+    if given.aligned:
+        return run_aligned(given, jobs, anonymizer, wanted, labels)
+    return run_photos(given, jobs, anonymizer, wanted, people, boxes)
 
+
+def persons(anonymizer: Anonymizer, option: str, paths: Sequence[Path]) -> list[np.ndarray] | None:
+    """One embedding a reference photo; ValueError naming the photo that cannot be used."""
+    found = []
+    for path in paths:
+        try:
+            found.extend(references([read_image(path).pixels], anonymizer.detector, anonymizer.recognizer))
+        except ValueError as error:
+            raise ValueError(f"{option} {path}: {error}") from error
+    return found or None
+
+
+def run_photos(
+    given: argparse.Namespace,
+    jobs: Sequence[Job],
+    anonymizer: Anonymizer,
+    wanted: Control,
+    people: dict[str, list[np.ndarray] | None],
+    boxes: dict[str, list[Detection]] | None,
+) -> int:
+    anonymize = functools.partial(
+        anonymizer.anonymize_photos,
+        control=wanted,
+        strength=given.strength,
+        seed=given.seed,
+        check=not given.no_check,
+        region=given.region,
+        min_face=MIN_FACE if given.min_face is None else given.min_face,
+        **people,
+    )
+    results = []
+    for result in anonymize_files(
+        jobs,
+        anonymize,
+        anonymizer.detector if boxes is None else boxes,
+        max_resolution=given.max_res,
+        keep_metadata=given.keep_metadata,
+        overwrite=given.overwrite,
+        in_place=given.in_place,
+    ):
+        results.append(result)
+        name, target = result.job.name, result.job.target
+        if result.status in ("failed", "skipped"):
+            say(f"{name}: {result.status}: {result.reason}")
+        elif result.status == "no face found":
+            say(f"WARNING: {name}: no face found, so {target} shows all that it shows; look whether one was missed")
+        elif result.status == "anonymised":
+            print(f"{name} -> {target}: {len(result.faces)} faces", flush=True)
+    figures = summary(results)
+    bad = "failed" in figures["files"]
+    if given.report:
+        report = {"files": [result.as_json() for result in results], "summary": figures}
+        bad |= not wrote(given.report, "report", as_json(head(given, anonymizer) | report))
+    if given.export_detections:
+        found = {result.job.name: result.detections for result in results if result.detections is not None}
+        bad |= not wrote(given.export_detections, "file of detections", written_detections(found))
+    print(summary_text(figures))
+    return FAILED if bad else 0
+
+
+def run_aligned(
+    given: argparse.Namespace,
+    jobs: list[Job],
+    anonymizer: Anonymizer,
+    wanted: Control,
+    labels: dict[str, list[int]] | None,
+) -> int:
     generate = functools.partial(anonymizer.anonymize_aligned, control=wanted, strength=given.strength, seed=given.seed)
+    names, size = anonymizer.attribute_names, anonymizer.image_size
     done, failed = [], []
-    for job, before, after, reason in anonymize(jobs, generate, given.crop, anonymizer.image_size, labels):
+    for job, before, after, reason in aligned_faces.anonymize(jobs, generate, given.crop, size, labels):
         if reason is None:
             output = job.target.relative_to(given.output).as_posix()
             shown = (dict(zip(names, values, strict=True)) for values in (before, after))
             done.append({"file": job.name, "output": output} | dict(zip(("before", "after"), shown, strict=True)))
         else:
             failed.append({"file": job.name, "reason": reason})
-            print(f"anonymize.py: {job.name}: {reason}", file=sys.stderr)
+            say(f"{job.name}: {reason}")
+    bad = bool(failed)
     if given.report:
-        report = {
-            "versions": {module.__name__: module.__version__ for module in (a3gan_jax, jax, flax)},
-            "model_step": anonymizer.step,
-            "seed": given.seed,
-            "strength": given.strength,
-            "control": {"task": given.task, "keep": given.keep, "change": given.change, "set": given.set},
-            "faces": done,
-            "failed": failed,
-        }
-        try:
-            write_whole(given.report, (json.dumps(report, indent=2) + "\n").encode())
-        except OSError as error:
-            failed.append({"file": str(given.report), "reason": str(error)})
-            print(f"anonymize.py: the report could not be written: {error}", file=sys.stderr)
+        report = head(given, anonymizer) | {"faces": done, "failed": failed}
+        bad |= not wrote(given.report, "report", as_json(report))
     print(f"{len(done)} faces anonymised in {given.output}, {len(failed)} files failed")
-    return FAILED if failed else 0
+    return FAILED if bad else 0
+
+
+def head(given: argparse.Namespace, anonymizer: Anonymizer) -> dict[str, Any]:
+    """What a report says about the run."""
+    return {
+        "versions": {module.__name__: module.__version__ for module in (a3gan_jax, jax, flax)},
+        "model_step": anonymizer.step,
+        "seed": given.seed,
+        "strength": given.strength,
+        "check": not given.no_check and given.strength == 1.0 and not given.aligned,
+        "control": {"task": given.task, "keep": given.keep, "change": given.change, "set": given.set},
+    }
+
+
+def as_json(report: dict[str, Any]) -> bytes:
+    return (json.dumps(report, indent=2) + "\n").encode()
+
+
+def wrote(path: Path, what: str, content: bytes) -> bool:
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        say(f"the {what} could not be written: {error}")
+        return False
+    return True
+
+
+def say(text: str) -> None:
+    print(f"anonymize.py: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
