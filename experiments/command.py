@@ -1,6 +1,6 @@
 """The command ``a3gan``: what stands in experiments/ and tools/, as subcommands.
 
-    a3gan anonymize | train | convert  ...     the same as python -m experiments.anonymize ...; --help for each
+a3gan anonymize | train | convert  ...     the same as python -m experiments.anonymize ...; --help for each
 """
 
 import importlib

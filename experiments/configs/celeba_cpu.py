@@ -13,6 +13,6 @@ from experiments.configs import default
 def get_config() -> ConfigDict:
     """``default.py``, with few images for the recogniser: it is the dearest part of a step."""
     config = default.get_config()
-    config.total_steps = 16_500
+    config.total_steps = 14_400
     config.loss.identity_images = 2
     return config
