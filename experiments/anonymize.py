@@ -1,13 +1,14 @@
-"""Anonymises photos and folders of photos.
+"""Anonymises photos, videos, and folders of them.
 
     python -m experiments.anonymize photo.jpg                              writes photo_anonymized.jpg beside it
-    python -m experiments.anonymize holiday/ "scans/*.png" -o OUT --task expression --seed 7
+    python -m experiments.anonymize holiday/ clip.mp4 "scans/*.png" -o OUT --task expression --seed 7
     python -m experiments.anonymize --aligned FACES -o OUT                 a folder of aligned face crops
 
 Every face that is found is replaced by that of a person who does not exist; one with which anything goes wrong is
 pixelated. A picture in which no face is found is written too, and named: it may be a miss. Outputs are in the format
 and size of their inputs (GIF and BMP become PNG), upright, without metadata. A file whose output is there already is
-not done again, so a stopped run continues with the same command. Files that are no images are named and skipped.
+not done again, so a stopped run continues with the same command. In a video one person keeps one pseudonym; it is
+written whole or not at all. Files that are neither images nor videos are named and skipped.
 
 Exit codes: 0 all is done; 3 some files failed and have no output, they are named on stderr; 2 a wrong command line,
 nothing is written.
@@ -34,13 +35,16 @@ from a3gan_jax.faces.detector import Detection, YuNet
 from a3gan_jax.faces.identity import references
 from a3gan_jax.faces.replacement import MIN_FACE
 from a3gan_jax.media.images import read_image, write_whole
+from a3gan_jax.video_anonymizer import anonymize_video
 from experiments import aligned_faces
 from experiments.compilation import use_compilation_cache
 from experiments.detections import read_detections, written_detections
 from experiments.outputs import Job, plan
 from experiments.photos import anonymize_files, summary, summary_text
+from experiments.videos import video_command
 
 FAILED = 3  # exit code
+NOT_FOR_VIDEOS = ("spare", "only", "region", "boxes", "export_detections", "max_res", "keep_metadata")
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -95,6 +99,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.ArgumentParser, arg
     add("--region", type=region, metavar="X,Y,W,H", help="only faces whose centre lies inside, in pixels")
     add = parser.add_argument_group("what is written").add_argument
     add("--keep-metadata", action="store_true", help="keep date, camera, exposure, author; never place or thumbnail")
+    add("--no-audio", action="store_true", help="leave out the sound of videos")
     add("--report", type=Path, metavar="JSON", help="what was done with each file and face, and all settings")
     add = parser.add_argument_group("aligned crops").add_argument
     add("--aligned", action="store_true", help="INPUT is a folder of aligned face crops, outputs have the model's size")
@@ -127,6 +132,7 @@ def check(given: argparse.Namespace) -> None:
         "--only": given.only,
         "--region": given.region,
         "--keep-metadata": given.keep_metadata,
+        "--no-audio": given.no_audio,
     }
     if given.aligned:
         if wrong := [name for name, value in of_photos.items() if value not in (None, False, [])]:
@@ -194,20 +200,23 @@ def run_photos(
     people: dict[str, list[np.ndarray] | None],
     boxes: dict[str, list[Detection]] | None,
 ) -> int:
-    anonymize = functools.partial(
-        anonymizer.anonymize_photos,
+    common = dict(
         control=wanted,
         strength=given.strength,
         seed=given.seed,
         check=not given.no_check,
-        region=given.region,
         min_face=MIN_FACE if given.min_face is None else given.min_face,
-        **people,
     )
+    photos = functools.partial(anonymizer.anonymize_photos, region=given.region, **people, **common)
+    videos = functools.partial(
+        anonymize_video, anonymizer, audio=not given.no_audio, detector=anonymizer.detector, **common
+    )
+    unfit = {f"--{name.replace('_', '-')}": vars(given)[name] for name in NOT_FOR_VIDEOS}
     results = []
     for result in anonymize_files(
         jobs,
-        anonymize,
+        photos,
+        video_command(videos, unfit, in_place=given.in_place),
         anonymizer.detector if boxes is None else boxes,
         max_resolution=given.max_res,
         keep_metadata=given.keep_metadata,
@@ -221,7 +230,10 @@ def run_photos(
         elif result.status == "no face found":
             say(f"WARNING: {name}: no face found, so {target} shows all that it shows; look whether one was missed")
         elif result.status == "anonymised":
-            print(f"{name} -> {target}: {len(result.faces)} faces", flush=True)
+            what = f"{len(result.faces)} faces" if result.video is None else f"{result.video.frames} frames"
+            print(f"{name} -> {target}: {what}", flush=True)
+        for warning in result.video.warnings if result.video else ():
+            say(f"WARNING: {name}: {warning}")
     figures = summary(results)
     bad = "failed" in figures["files"]
     if given.report:

@@ -1,4 +1,4 @@
-"""The way of whole photos through the command: read, searched, anonymised in groups, written, counted."""
+"""The way of files through the command: photos read, searched, anonymised in groups, written; all of them counted."""
 
 import collections
 import dataclasses
@@ -11,8 +11,10 @@ from a3gan_jax.anonymizer import AnonymizedPhoto, FaceOutcome
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.media.formats import SUFFIXES
 from a3gan_jax.media.images import Picture, read_image, write_image
+from a3gan_jax.video_anonymizer import VideoReport
 from experiments.detections import detect
 from experiments.outputs import Job, obstacle
+from experiments.videos import AnonymizeVideo
 
 GROUP_FILES, GROUP_PIXELS = 32, 2**25  # in memory at once; one photo may be larger
 
@@ -25,6 +27,7 @@ class Result:
     """What became of a file. There is an output only for the first three statuses.
 
     reason: in words, of what is skipped or failed.  detections: None where nobody looked for faces.
+    video: of a video that was done; then ``faces`` is empty.
     """
 
     job: Job
@@ -32,12 +35,16 @@ class Result:
     reason: str = ""
     faces: tuple[FaceOutcome, ...] = ()
     detections: Sequence[Detection] | None = None
+    video: VideoReport | None = None
 
     def as_json(self) -> dict[str, Any]:
         entry: dict[str, Any] = {"file": self.job.name, "status": self.status}
         if self.status in ("failed", "skipped"):
             return entry | {"reason": self.reason}
-        return entry | {"output": self.job.target.as_posix(), "faces": [_face_as_json(face) for face in self.faces]}
+        entry["output"] = self.job.target.as_posix()
+        if self.video is not None:
+            return entry | {"video": dataclasses.asdict(self.video)}
+        return entry | {"faces": [_face_as_json(face) for face in self.faces]}
 
 
 def _face_as_json(face: FaceOutcome) -> dict[str, Any]:
@@ -52,6 +59,7 @@ def _face_as_json(face: FaceOutcome) -> dict[str, Any]:
 def anonymize_files(
     jobs: Sequence[Job],
     anonymize: Callable[..., list[AnonymizedPhoto]],
+    anonymize_video: AnonymizeVideo,
     faces: Detector | Mapping[str, list[Detection]],
     *,
     max_resolution: int | None = None,
@@ -59,10 +67,11 @@ def anonymize_files(
     overwrite: bool = False,
     in_place: bool = False,
 ) -> Iterator[Result]:
-    """Does the jobs that are images, in their order but for those that fail early; one Result each.
+    """Does the jobs that are images or videos; one Result each, images in groups and so later than videos.
 
     Args:
         anonymize: photos and ``detections`` -> photos; see ``Anonymizer.anonymize_photos``.
+        anonymize_video: a job that is a video -> its report; see ``videos.video_command``.
         faces: a detector; or the faces of every file, by its name or its name within its folder.
         max_resolution: see ``detections.detect``.
     """
@@ -71,13 +80,15 @@ def anonymize_files(
         if job.kind == "other":
             yield Result(job, "skipped", "no image")
             continue
-        if job.kind == "video":
-            yield Result(job, "failed", "videos are not supported yet: anonymise its frames as images")
-            continue
         try:
             stopped = obstacle(job, overwrite=overwrite, in_place=in_place)
             if stopped is not None:
                 yield Result(job, "failed", stopped) if stopped else Result(job, "already done")
+                continue
+            if job.kind == "video":
+                report = anonymize_video(job)
+                found_any = report.anonymised or report.covered
+                yield Result(job, "anonymised" if found_any else "no face found", video=report)
                 continue
             picture = read_image(job.source)
             if job.target.suffix.lower() not in SUFFIXES[picture.format]:
@@ -136,7 +147,14 @@ def _words(error: Exception) -> str:
 def summary(results: Sequence[Result]) -> dict[str, Any]:
     """How many files came to which end, how many faces, and why some failed or were covered."""
     faces = [face for result in results for face in result.faces]
-    return {
+    videos = [result.video for result in results if result.video is not None]
+    in_videos = {
+        "frames": sum(video.frames for video in videos),
+        "frames without a face": sum(video.frames_without_face for video in videos),
+        "faces anonymised": sum(video.anonymised for video in videos),
+        "faces covered": sum(video.covered for video in videos),
+    }
+    return ({"videos": in_videos} if videos else {}) | {
         "files": dict(collections.Counter(result.status for result in results)),
         "faces": {"all": len(faces), **collections.Counter(face.outcome for face in faces)},
         "covered because": dict(collections.Counter(face.reason for face in faces if face.outcome == "covered")),
@@ -153,6 +171,8 @@ def summary_text(figures: Mapping[str, Any]) -> str:
     faces = dict(figures["faces"])
     lines = [f"{sum(figures['files'].values())} files: {listed(figures['files'])}"]
     lines.append(f"{faces.pop('all')} faces" + (f": {listed(faces)}" if faces else ""))
+    if "videos" in figures:
+        lines.append(f"in videos: {', '.join(f'{count} {what}' for what, count in figures['videos'].items())}")
     for title in ("covered because", "failed because"):
         lines += [f"  {title}: {reason} ({count})" for reason, count in figures[title].items()]
     return "\n".join(lines)
