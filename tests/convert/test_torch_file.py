@@ -1,11 +1,13 @@
 """The reader against torch.save: every kind of value, in both of its formats, and safetensors."""
 
+import importlib.util
 import json
 import struct
 import subprocess
 import sys
 import tracemalloc
 from collections import OrderedDict
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -241,3 +243,15 @@ def test_safetensors(tmp_path, name):
 def test_what_is_no_plain_weight_is_refused_by_name(roundtrip, value, cause, zipped):
     with pytest.raises(UnreadableFile, match=cause):
         roundtrip({"x": value}, zipped)
+
+
+def test_the_legacy_files_of_lpips_are_read_as_torch_reads_them():
+    """Six files of 2018 in the old format, from a wheel that is not imported."""
+    folder = Path(importlib.util.find_spec("lpips").submodule_search_locations[0], "weights")
+    files = sorted(folder.rglob("*.pth"))
+    assert len(files) == 6
+    for file in files:
+        got, wanted = read_tensors(file), torch.load(file, weights_only=True)
+        assert got.keys() == wanted.keys() and len(got) >= 5
+        for name, tensor in wanted.items():
+            np.testing.assert_array_equal(got[name], tensor.numpy())
