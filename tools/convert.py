@@ -110,13 +110,17 @@ def announce(file: Path, name: str, asked: str | None) -> None:
 
 
 def verify(layout: Layout, tensors: Any, network: Any, variables: Any) -> None:
-    """Compares with the float64 reference of the peer's operations."""
-    from a3gan_jax.convert.reference import verify as largest_error
+    """Compares with the float64 reference of the peer's operations, and with its own module if that is installed."""
+    from a3gan_jax.convert.reference import verify as compare_with_reference
+    from a3gan_jax.convert.reference.real_modules import compare_with_module
 
-    error = largest_error(layout, tensors, network, variables)
-    print(f"verified: largest relative error {error:.2e}")
-    if not error <= LARGEST_ERROR:
-        raise NotConverted(f"its outputs differ from the reference by {error:.2e}, more than {LARGEST_ERROR:.0e}")
+    for what, compare in (("NumPy reference", compare_with_reference), ("original module", compare_with_module)):
+        error = compare(layout, tensors, network, variables)
+        if error is None:  # it is not installed
+            continue
+        print(f"verified with the {what}: largest relative error {error:.2e}")
+        if not error <= LARGEST_ERROR:
+            raise NotConverted(f"its outputs differ from the {what} by {error:.2e}, more than {LARGEST_ERROR:.0e}")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -144,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(str(error))
     except (LayoutError, UnclearLayout) as error:
         return fail(f"{given.input}: {error}")
-    except (NotConverted, NotImplementedError, ModuleNotFoundError, OSError, ValueError) as error:
+    except (NotConverted, NotImplementedError, ModuleNotFoundError, OSError, RuntimeError, ValueError) as error:
         return fail(str(error))
     return 0
 

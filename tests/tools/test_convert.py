@@ -283,7 +283,7 @@ def test_it_runs_as_a_script_and_as_a_module(tmp_path, command):
 def test_verify_runs_the_reference(run, tmp_path, monkeypatch):
     file = saved(tmp_path / "x.pth", tensors("mtcnn_pnet"))
     code, out, _ = run(file, "--to", "model", "--verify")
-    assert code == 0 and "verified: largest relative error" in out
+    assert code == 0 and "verified with the NumPy reference: largest relative error" in out
     for error in (2e-5, float("nan")):
         monkeypatch.setattr(reference, "verify", lambda *_, error=error: error)
         code, _, err = run(file, "--to", "other", "--verify")

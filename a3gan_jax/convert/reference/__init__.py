@@ -61,11 +61,11 @@ def verify(
             f"the layout {layout.name} has no NumPy reference; those with one: {', '.join(REFERENCES)}"
         )
     inputs = random_inputs(layout, tensors, seed)
-    ours = jax.jit(lambda variables, images, *rest: _outputs(layout, network, variables, images, rest))
+    ours = jax.jit(lambda variables, images, *rest: network_outputs(layout, network, variables, images, rest))
     with jax.default_matmul_precision("highest"):
         outputs = jax.tree.map(np.asarray, ours(variables, *inputs))
     wanted = REFERENCES[layout.name](tensors, *(_nchw(x.astype(np.float64)) for x in inputs))
-    return float(np.max([_error(_nchw(output), w) for output, w in zip(outputs, wanted, strict=True)]))
+    return float(np.max([relative_error(_nchw(output), w) for output, w in zip(outputs, wanted, strict=True)]))
 
 
 def random_inputs(layout: Layout, tensors: Tensors, seed: int) -> list[Array]:
@@ -85,10 +85,10 @@ def random_inputs(layout: Layout, tensors: Tensors, seed: int) -> list[Array]:
     return [value.astype(np.float32) for value in drawn]
 
 
-def _outputs(
+def network_outputs(
     layout: Layout, network: nn.Module, variables: Mapping[str, Any], images: jax.Array, rest: tuple[jax.Array, ...]
 ) -> tuple[jax.Array, ...]:
-    """All that the network can be asked for."""
+    """All that a converted network can be asked for, on images in the peer's range."""
     if layout.prepare:
         images = layout.prepare(images)
     outputs = network.apply(variables, images, *rest)
@@ -97,7 +97,8 @@ def _outputs(
     return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
-def _error(got: Array, wanted: Array) -> float:
+def relative_error(got: Array, wanted: Array) -> float:
+    """The largest difference, relative to the largest value that is wanted; ValueError where that says nothing."""
     if got.shape != wanted.shape:
         raise ValueError(f"the network's output is {got.shape}, the reference's is {wanted.shape}")
     scale = np.abs(wanted).max()
