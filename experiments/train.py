@@ -25,10 +25,12 @@ from ml_collections import ConfigDict
 from a3gan_jax import attributes, sharding, steps
 from a3gan_jax.checkpoint import (
     Checkpoints,
+    SavedModel,
     WorkdirMismatch,
     claim_workdir,
     describe_model,
     export_model,
+    load_model,
     model_variables,
 )
 from a3gan_jax.contact_sheet import save_png
@@ -36,8 +38,9 @@ from a3gan_jax.convert.recognizers import load_recognizer
 from a3gan_jax.data.pipeline import corrupt_images, face_batches
 from a3gan_jax.data.sources import FaceDataset, Part, load_dataset
 from a3gan_jax.networks import ModelConfig, Networks
-from a3gan_jax.train_state import Setup, init_state
+from a3gan_jax.train_state import Setup, init_state, start_from
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
+from a3gan_jax.weights import packaged_model
 from experiments.compilation import use_compilation_cache
 from experiments.configuration import load_config, split_overrides
 from experiments.held_out import HeldOut
@@ -124,6 +127,9 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
             # Run once: on a CPU the compiler's optimisations cost half a minute and save nothing.
             quick = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
             first, state = 0, jax.jit(init, out_shardings=shardings, compiler_options=quick)(init_key)
+            if config.start_from:
+                state = jax.device_put(start_from(state, read_model(config.start_from).variables), shardings)
+                say(f"starting from {config.start_from}")
             for name in ("generator", "ainet", "discriminator", "critic"):
                 say(f"{name}\n{parameter_overview.get_parameter_overview(getattr(state, name), include_stats=False)}")
         else:
@@ -209,6 +215,11 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
             export_model(workdir / "model", model_config, jax.device_get(model_variables(state)), config.total_steps)
         say(f"finished: the model is in {workdir / 'model'}")
         return 0
+
+
+def read_model(name: str) -> SavedModel:
+    """A model's folder or the workdir of a training, or one that comes with the package, by its name."""
+    return load_model(name) if Path(name).is_dir() else packaged_model(name)
 
 
 def open_faces(config: ConfigDict, split: str) -> FaceDataset:

@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
     config.image_size = 64  # 64 | 128 | 256
     config.batch_size = 8  # of originals, over all devices
     config.total_steps = 20_000
+    config.start_from = ""  # a trained model, by its folder or its name in the package; "": random networks
 
     config.data = ConfigDict()
     config.data.source = "celeba"  # celeba | csv | tfds | procedural

@@ -170,6 +170,25 @@ def test_the_model_is_the_average_of_the_last_checkpoint(straight):
         np.testing.assert_array_equal(leaf, flat(run.variables)[path])
 
 
+def test_a_run_that_starts_from_a_model_has_its_networks(straight, start, tmp_path):
+    """Stopped while only the identity critic learns."""
+    process = start(tmp_path / "run", f"--config.start_from={straight / 'model'}")
+    for line in process.stdout:
+        if line.startswith("starting from"):
+            process.send_signal(signal.SIGTERM)
+    assert process.wait() == 143, process.stderr.read()
+    step = max(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert step <= 4, "the generator has learned already"
+    state, _ = checkpoint(tmp_path / "run", step)
+    model = flat(load_model(straight / "model").variables)
+    for path, leaf in model.items():
+        np.testing.assert_array_equal(state[path], leaf)
+        if not path.startswith("discriminator"):
+            np.testing.assert_array_equal(state[f"ema/{path}"], leaf)
+    critic = [path for path in state if path.startswith("critic/")]
+    assert critic and len(model) > 20
+
+
 def test_a_finished_run_says_so(straight, run):
     code, output, _ = run(straight)
     assert code == 0
