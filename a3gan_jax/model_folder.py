@@ -1,6 +1,7 @@
 """A folder that holds one model: ``model.json`` says which, ``variables/`` are its arrays as an Orbax checkpoint.
 
-It appears whole or not at all: what is written lies beside it under a hidden name until it is complete.
+It appears whole or not at all: what is written lies beside it under a hidden name until it is complete, and has no
+``model.json`` until it lies in its place.
 """
 
 import json
@@ -15,6 +16,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 MODEL_FORMAT = 1
+_UNFINISHED = "model.json.new"  # nothing reads it: a folder becomes a model in one renaming, the last one
 _CONTENT = {"model.json", "variables"}
 
 
@@ -34,7 +36,9 @@ def write_model_folder(
     """
     directory = Path(directory).absolute()
     new, old = (directory.with_name(f".{directory.name}.{kind}") for kind in ("new", "old"))
-    if old.exists() and not directory.exists():  # killed between the two renames below
+    if _is_unfinished(directory):  # killed before the last renaming below
+        shutil.rmtree(directory)
+    if old.exists() and not directory.exists():
         old.rename(directory)
     check_target(directory, overwrite)
     for leftover in (new, old):
@@ -43,21 +47,28 @@ def write_model_folder(
         # Compressing would hold a third copy of all arrays, to make them a sixth smaller.
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=False)) as checkpointer:
             checkpointer.save(new / "variables", args=ocp.args.PyTreeSave(variables))
-        write_text(new / "model.json", json.dumps(description, indent=2) + "\n")
+        (new / _UNFINISHED).write_text(json.dumps(description, indent=2) + "\n")
         if directory.exists():
             directory.rename(old)
         new.rename(directory)
+        os.replace(directory / _UNFINISHED, directory / "model.json")
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
+        if _is_unfinished(directory):
+            shutil.rmtree(directory, ignore_errors=True)
         if old.exists() and not directory.exists():
             old.rename(directory)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _is_unfinished(directory: Path) -> bool:
+    return directory.is_dir() and {path.name for path in directory.iterdir()} == {_UNFINISHED, "variables"}
+
+
 def check_target(directory: Path, overwrite: bool) -> None:
     """FileExistsError where ``write_model_folder`` would refuse; a training's workdir is no model alone."""
-    if not directory.exists() and not directory.is_symlink():
+    if (not directory.exists() and not directory.is_symlink()) or _is_unfinished(directory):
         return
     if not directory.is_dir() or {path.name for path in directory.iterdir()} != _CONTENT:
         raise FileExistsError(f"{directory} exists and is not a model (model.json, variables): choose another folder")

@@ -245,20 +245,25 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old(run, tmp_path, monkeypa
 
 KILLED = """
 import os, signal, sys
+from types import SimpleNamespace
 from a3gan_jax import model_folder
 from tools import convert
 
-model_folder.write_text = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # the arrays are written, model.json is next
-convert.main(sys.argv[1:])
+def kill(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(model_folder, sys.argv[1], SimpleNamespace(dumps=kill, replace=kill))
+convert.main(sys.argv[2:])
 """
 
 
-def test_a_killed_conversion_leaves_nothing_that_loads(run, tmp_path):
+@pytest.mark.parametrize("at", ["json", "os"], ids=["with the arrays written", "with the folder in its place"])
+def test_a_killed_conversion_leaves_nothing_that_loads(run, tmp_path, at):
     file = saved(tmp_path / "x.pth", tensors("mtcnn_pnet"))
-    command = [sys.executable, "-c", KILLED, str(file), "--to", str(tmp_path / "model")]
+    command = [sys.executable, "-c", KILLED, at, str(file), "--to", str(tmp_path / "model")]
     killed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert not (tmp_path / "model").exists()
+    assert (tmp_path / "model").exists() == (at == "os")
     for left in tmp_path.iterdir():
         with pytest.raises((FileNotFoundError, NotADirectoryError)):
             a3gan_jax.load(left)
