@@ -1,7 +1,7 @@
 """The weights that come with the package, one ``NAME.npz`` and one ``NAME.json`` each; ``NAME.md`` is the card.
 
-Kernels and other large arrays are kept in half precision: rounding them moves an output pixel by less than the
-rounding to 8 bits does (test). The network is read without network access, pickles or anything that runs.
+Large arrays are kept in half precision. Of the shipped weights that moved no pixel of 64 CelebA faces by more than one
+level of 255 (seen once, when they were packed). They are read without network access, pickles or anything that runs.
 """
 
 import hashlib
