@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -227,17 +228,17 @@ def test_what_is_there_is_not_replaced_unasked(run, tmp_path):
 def test_a_failed_write_leaves_nothing_and_keeps_the_old(run, tmp_path, monkeypatch):
     file = saved(tmp_path / "x.pth", tensors("mtcnn_pnet"))
 
-    def full(*_):
+    def full(*_, **options):
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(model_folder, "write_text", full)
+        patched.setattr(model_folder, "json", SimpleNamespace(dumps=full))
         code, _, err = run(file, "--to", "model")
     assert code == 2 and err == "convert.py: error: no space left on device\n"
     assert os.listdir(tmp_path) == ["x.pth"]
     assert run(file, "--to", "model")[0] == 0
     with monkeypatch.context() as patched:
-        patched.setattr(model_folder, "write_text", full)
+        patched.setattr(model_folder, "json", SimpleNamespace(dumps=full))
         assert run(file, "--to", "model", "--overwrite")[0] == 2
     assert sorted(os.listdir(tmp_path)) == ["model", "x.pth"]
     assert a3gan_jax.load("model").description["network"] == "mtcnn_pnet"
