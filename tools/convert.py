@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(str(error))
     except (LayoutError, UnclearLayout) as error:
         return fail(f"{given.input}: {error}")
-    except (NotConverted, NotImplementedError, ModuleNotFoundError, OSError, RuntimeError, ValueError) as error:
+    except (NotConverted, ModuleNotFoundError, OSError, ValueError) as error:
         return fail(str(error))
     return 0
 

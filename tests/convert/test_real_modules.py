@@ -37,6 +37,14 @@ def test_the_real_weights_agree_with_the_real_module(facenet_pytorch, name):
     assert compare_with_module(layout, tensors, network, wrong) > 1e-3
 
 
+def test_tensors_of_another_network_are_refused(facenet_pytorch):
+    layout, tensors = LAYOUTS["mtcnn_rnet"], read_tensors(wheel("rnet"))
+    network, _, variables = build(layout, tensors)
+    missing = {name: tensor for name, tensor in tensors.items() if name != "conv1.bias"}
+    with pytest.raises(ValueError, match="RNet of facenet-pytorch does not take the tensors.*conv1.bias"):
+        compare_with_module(layout, missing, network, variables)
+
+
 def test_verify_names_both(facenet_pytorch, tmp_path, capsys):
     assert convert.main([str(wheel("rnet")), "--to", str(tmp_path / "rnet"), "--verify"]) == 0
     said = capsys.readouterr().out

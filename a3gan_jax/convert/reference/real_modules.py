@@ -34,7 +34,7 @@ def compare_with_module(
         (torch, torchvision) is not installed.
 
     Raises:
-        RuntimeError: the module does not take the tensors.
+        ValueError: the module does not take the tensors.
     """
     if layout.name not in FACENET_PYTORCH:
         return None
@@ -46,11 +46,14 @@ def compare_with_module(
         return None
     name, arguments = FACENET_PYTORCH[layout.name]
     module = getattr(package, name)(**arguments(network))
-    told = module.load_state_dict(
-        {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}, strict=False
-    )
-    if wrong := told.unexpected_keys + [key for key in told.missing_keys if not key.endswith("num_batches_tracked")]:
-        raise RuntimeError(f"{name} of facenet-pytorch does not take the tensors: {', '.join(wrong[:5])}")
+    given = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
+    counts = {key: value for key, value in module.state_dict().items() if key.endswith("num_batches_tracked")}
+    try:
+        module.load_state_dict(counts | given)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{name} of facenet-pytorch does not take the tensors: {' '.join(str(error).split())}"
+        ) from error
     module = module.double().eval()
     inputs = random_inputs(layout, tensors, seed)
     ours = jax.jit(lambda variables, images: network_outputs(layout, network, variables, images, ()))
