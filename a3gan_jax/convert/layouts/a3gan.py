@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from a3gan_jax.checkpoint import SavedModel
-from a3gan_jax.convert.layouts.table import LayoutError, Rule, Table, apply_layout, skeleton, state_dict
+from a3gan_jax.convert.layouts.errors import LayoutError
+from a3gan_jax.convert.layouts.table import Rule, Table, apply_layout, skeleton, state_dict
 from a3gan_jax.networks import ModelConfig, Networks
 
 NAME = "a3gan"

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from a3gan_jax.convert.layouts.table import Facts, Layout, Rule, Shape, ShapeReader, batch_norm, kernel_and_bias
+from a3gan_jax.convert.layouts.shapes import Shape, ShapeReader
+from a3gan_jax.convert.layouts.table import Facts, Layout, Rule, batch_norm, kernel_and_bias
 from a3gan_jax.models.facenet import SIZE, InceptionResnetV1
 
 

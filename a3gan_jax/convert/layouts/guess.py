@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from a3gan_jax.convert.layouts.table import Layout, LayoutError, build, entries, network_of, state_dict_of
+from a3gan_jax.convert.layouts.errors import LayoutError
+from a3gan_jax.convert.layouts.table import Layout, build, entries, network_of, state_dict_of
 
 
 class UnclearLayout(ValueError):

@@ -10,7 +10,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from a3gan_jax.convert.layouts.table import Facts, Layout, LayoutError, Rule, Shape, kernel_and_bias
+from a3gan_jax.convert.layouts.errors import LayoutError
+from a3gan_jax.convert.layouts.shapes import Shape
+from a3gan_jax.convert.layouts.table import Facts, Layout, Rule, kernel_and_bias
 from a3gan_jax.models import sface
 
 EPSILON, EPSILON_OF_EMBEDDING = 1e-3, 2e-5

@@ -4,19 +4,20 @@ The table is read in both directions and without exceptions: every entry of the 
 every leaf of the network is filled once, shapes and dtypes fit, values are finite. All that is wrong is told at once.
 """
 
-import difflib
-import functools
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax import traverse_util
+
+from a3gan_jax.convert.layouts.errors import LayoutError, Nearest
+from a3gan_jax.convert.layouts.shapes import Shape, numbered
 
 #: How the axes of a PyTorch tensor become ours: target axis k is source axis PERMUTATIONS[name][k].
 #: ``same`` leaves an array of any rank as it is. ``flattened_dense`` is a dense layer behind a flattened feature map:
@@ -29,19 +30,6 @@ PERMUTATIONS: Mapping[str, tuple[int, ...] | None] = {
     "map": (1, 2, 0),  # (C, H, W) -> (H, W, C)
     "flattened_dense": (2, 3, 1, 0),
 }
-
-Shape = tuple[int, ...]
-_INTEGER = "(0|[1-9][0-9]*)"
-MAX_COUNT = 100  # of layers or blocks; what a forged file could ask for beyond that only takes time
-
-
-class LayoutError(ValueError):
-    """The tensors do not fit the layout; ``problems`` has one line for each thing that is wrong."""
-
-    def __init__(self, layout: str, problems: Sequence[str]):
-        # A name out of a file may hold what steers a terminal.
-        self.layout, self.problems = layout, tuple(p if p.isprintable() else ascii(p)[1:-1] for p in problems)
-        super().__init__(f"does not fit the layout {layout}:\n" + "\n".join(f"  {p}" for p in self.problems))
 
 
 @dataclass(frozen=True)
@@ -191,7 +179,7 @@ def apply_layout(layout: Table, tensors: Mapping[str, np.ndarray], target: Mappi
     """
     leaves = traverse_util.flatten_dict(target, sep="/")
     expected = entries(layout, target)
-    nearest = _Nearest()
+    nearest = Nearest()
     filled: dict[str, np.ndarray] = {}
     problems: list[str] = []
     for key, tensor in tensors.items():
@@ -232,54 +220,8 @@ def state_dict(layout: Table, variables: Mapping[str, Any]) -> dict[str, np.ndar
     return tensors
 
 
-@dataclass(frozen=True)
-class ShapeReader:
-    """Reads constructor arguments off the shapes of a state dict."""
-
-    layout: str
-    shapes: Mapping[str, Shape]
-
-    def __call__(self, key: str, axis: int, rank: int) -> int:
-        """One length of one entry's shape; LayoutError where the entry is absent, empty or of another rank."""
-        if key not in self.shapes:
-            self.fail(f"{key}: missing{_Nearest()(key, self.shapes)}")
-        shape = self.shapes[key]
-        if len(shape) != rank or min(shape) < 1:
-            self.fail(f"{key}: shape {shape} is not one of {rank} axes with something in it")
-        return shape[axis]
-
-    def count(self, pattern: str) -> int:
-        """How many numbers stand at the ``{}`` of a pattern; at least one, and they must be 0, 1, 2 and so on."""
-        found = {int(match[1]) for key in self.shapes if (match := _regex(pattern).fullmatch(key))}
-        if len(found) > MAX_COUNT:
-            self.fail(f"{pattern.format(MAX_COUNT)}: more than {MAX_COUNT} layers of a kind make no such network")
-        if found != set(range(len(found))) or not found:
-            missing = pattern.format(next(i for i in range(len(found) + 1) if i not in found))
-            self.fail(f"{missing}: missing{_Nearest()(missing, self.shapes)}")
-        return len(found)
-
-    def fail(self, problem: str) -> NoReturn:
-        raise LayoutError(self.layout, [problem])
-
-    def image_size(self, convolution: str, dense: str, layers: int) -> int:
-        """The side in pixels for which a dense layer behind stride-2 convolutions was made.
-
-        ``convolution`` is the last of them, ``layers`` how many there are.
-        """
-        channels, inputs = self(convolution, 0, 4), self(dense, 1, 2)
-        side = math.isqrt(inputs // channels)
-        if side * side * channels != inputs:
-            self.fail(f"{dense}: {inputs} inputs are no square feature map of {channels} channels")
-        return side * 2**layers
-
-
-@functools.cache
-def _regex(template: str) -> re.Pattern[str]:
-    return re.compile(_INTEGER.join(re.escape(part) for part in template.split("{}")))
-
-
 def _translate(template: str, into: str, name: str) -> str | None:
-    match = _regex(template).fullmatch(name)
+    match = numbered(template).fullmatch(name)
     return into.format(*match.groups()) if match else None
 
 
@@ -314,17 +256,3 @@ def _to_source(leaf: np.ndarray, permutation: str) -> np.ndarray:
     axes = PERMUTATIONS[permutation]
     turned = leaf if axes is None else leaf.transpose(np.argsort(axes))
     return np.ascontiguousarray(turned).reshape(_source_shape(permutation, leaf.shape))
-
-
-class _Nearest:
-    """Names to suggest in an error. Comparing is slow: after twenty suggestions a wrong file is told without more."""
-
-    def __init__(self) -> None:
-        self.left = 20
-
-    def __call__(self, name: str, names: Iterable[str]) -> str:
-        if self.left == 0:
-            return ""
-        self.left -= 1
-        close = difflib.get_close_matches(name, names, n=2, cutoff=0.7)
-        return f" (nearest: {', '.join(close)})" if close else ""
