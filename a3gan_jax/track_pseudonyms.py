@@ -93,7 +93,7 @@ class TrackPseudonyms:
         new = [[e for e in some if e.gap <= TRUSTED_GAP and self._may_show(self._tracks[e.track])] for some in shown]
         self._note_attributes(images, new)
         tracks = [[self._tracks[each.track] for each in some] for some in new]
-        k = len(self._anonymizer.attribute_names)
+        k = len(self._anonymizer.model.attribute_names)
         photos = self._anonymizer.anonymize_photos(
             images,
             detections=[[each.face for each in some] for some in new],
@@ -152,15 +152,14 @@ class TrackPseudonyms:
 
     def _note_attributes(self, images: Sequence[np.ndarray], faces: Sequence[Sequence[TrackedFace]]) -> None:
         """Sets the attributes of tracks to what most of these frames and of those before show."""
-        size, found = self._anonymizer.image_size, []
+        model, found = self._anonymizer.model, []
+        size = model.image_size
         for image, some in zip(images, faces, strict=True):
             for each in some:
                 if not isinstance(placement := place(each.face), str):
                     found.append((each.track, resample(image, placement.to_crop(size), size, size)))
-        k = len(self._anonymizer.attribute_names)
-        shown = (
-            self._anonymizer.predict_attributes(np.stack([crop for _, crop in found])) if found else np.empty((0, k))
-        )
+        k = len(model.attribute_names)
+        shown = model.predict_attributes(np.stack([crop for _, crop in found])) if found else np.empty((0, k))
         numbers = np.array([number for number, _ in found], int)
         for number in {each.track for some in faces for each in some}:
             track, rows = self._tracks[number], shown[numbers == number]

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             score = DETECTOR_SCORE if given.threshold is None else given.threshold
             detector = YuNet(score=score, path=given.detector) if given.boxes is None else None
             anonymizer = Anonymizer.load(given.weights, detector=detector)
-        names = anonymizer.attribute_names
+        names = anonymizer.model.attribute_names
         wanted = control(names, task=given.task, keep=given.keep, change=given.change, set=given.set)
         if given.aligned:
             labels = aligned_faces.read_labels(given.attributes, names) if given.attributes else None
@@ -154,8 +154,8 @@ def run_aligned(
     wanted: Control,
     labels: dict[str, list[int]] | None,
 ) -> int:
-    generate = functools.partial(anonymizer.anonymize_aligned, control=wanted, strength=given.strength, seed=given.seed)
-    names, size = anonymizer.attribute_names, anonymizer.image_size
+    generate = functools.partial(anonymizer.model.anonymize, control=wanted, strength=given.strength, seed=given.seed)
+    names, size = anonymizer.model.attribute_names, anonymizer.model.image_size
     done, failed = [], []
     for job, before, after, reason in aligned_faces.anonymize(jobs, generate, given.crop, size, labels):
         if reason is None:
@@ -177,7 +177,7 @@ def head(given: argparse.Namespace, anonymizer: Anonymizer) -> dict[str, Any]:
     """What a report says about the run."""
     return {
         "versions": {module.__name__: module.__version__ for module in (a3gan_jax, jax, flax)},
-        "model_step": anonymizer.step,
+        "model_step": anonymizer.model.step,
         "seed": given.seed,
         "strength": given.strength,
         "check": not given.no_check and given.strength == 1.0 and not given.aligned,

@@ -4,25 +4,24 @@ import itertools
 import threading
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from a3gan_jax import video_anonymizer
 from a3gan_jax.anonymizer import AnonymizedPhoto, Anonymizer, FaceOutcome
-from a3gan_jax.checkpoint import SavedModel
 from a3gan_jax.data.procedural import ProceduralFaces
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.media.containers import UnreadableVideo
 from a3gan_jax.media.stages import ahead
 from a3gan_jax.media.video import VideoReader
 from a3gan_jax.media.video_writer import pixels
-from a3gan_jax.networks import ModelConfig, Networks
+from a3gan_jax.networks import ModelConfig
 from a3gan_jax.track_pseudonyms import SPACING, TRUSTED_GAP
 from a3gan_jax.video_anonymizer import CHUNK, FOLLOWING, QUEUE, anonymize_video
+from tests.random_models import random_model
 
 WIDTH, HEIGHT, SIDE = 160, 96, 24
 RED, GREEN, BLUE = ([250, 60, 60], [170, 10, 10]), [20, 200, 40], [20, 40, 220]  # the face is striped
@@ -86,15 +85,15 @@ class SquareDetector:
 class Painter:
     """An ``Anonymizer`` that paints faces green with seed 0 and blue with others; some seeds do not pass the check."""
 
-    image_size = 16
-    attribute_names = ("Male", "Smiling")
-
     def __init__(self, failing: tuple[int, ...] = (), wrong_at: int | None = None):
         self.failing, self.wrong_at = failing, wrong_at
         self.people, self.seeds, self.attributes, self.checks = set(), [], [], 0
         self._rng = np.random.default_rng(0)
+        self.model = SimpleNamespace(
+            image_size=16, attribute_names=("Male", "Smiling"), predict_attributes=self._predict_attributes
+        )
 
-    def predict_attributes(self, crops: np.ndarray) -> np.ndarray:
+    def _predict_attributes(self, crops: np.ndarray) -> np.ndarray:
         return np.stack([self._rng.random(len(crops)) < 0.8, np.zeros(len(crops), bool)], axis=1).astype(np.uint8)
 
     def anonymize_photos(
@@ -361,17 +360,9 @@ def test_a_drawn_face_in_the_hands_of_detector_and_networks(tmp_path):
         output.mux(video.encode(None))
 
     config = ModelConfig(64, ("Male", "Young"), 2, base=4, levels=2, z_dim=8, style_width=8, discriminator_base=2)
-    networks, key, rng = Networks.create(config), jax.random.key(0), np.random.default_rng(0)
-    x, a, z = jnp.zeros((1, 64, 64, 3)), jnp.zeros((1, 2)), jnp.zeros((1, 8))
-    shapes = {
-        "generator": jax.eval_shape(networks.generator.init, key, x, a, a, z, jnp.zeros(1)),
-        "ainet": jax.eval_shape(networks.ainet.init, key, a, a, z),
-        "discriminator": jax.eval_shape(networks.discriminator.init, key, x),
-    }
-    variables = jax.tree.map(lambda leaf: rng.normal(0, 0.2, leaf.shape).astype(np.float32), shapes)
     asked = itertools.count()
     recognizer = lambda faces: np.eye(256, dtype=np.float32)[8 * next(asked) :][: len(faces)]  # noqa: E731
-    anonymizer = Anonymizer(SavedModel(config, variables, step=1), recognizer=recognizer)
+    anonymizer = Anonymizer(random_model(config), recognizer=recognizer)
 
     report = anonymize_video(anonymizer, tmp_path / "in.mkv", tmp_path / "out.mkv")
     assert (report.frames, report.anonymised, report.covered, len(report.tracks)) == (frames, frames, 0, 1)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def red_squares(image: np.ndarray) -> list[Detection]:
 class StandIn:
     """Takes what ``Anonymizer`` takes; notes the options."""
 
-    attribute_names, image_size, step = NAMES, 64, 3
+    model = SimpleNamespace(attribute_names=NAMES, image_size=64, step=3)
 
     def __init__(self, detector=None):
         self.detector, self.calls = detector or red_squares, []

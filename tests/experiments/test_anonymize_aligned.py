@@ -10,15 +10,15 @@ import sys
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from a3gan_jax.anonymizer import Anonymizer
 from a3gan_jax.checkpoint import export_model
-from a3gan_jax.networks import ModelConfig, Networks
+from a3gan_jax.networks import ModelConfig
 from experiments import aligned_faces, anonymize
+from tests.random_models import random_model
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = ("Bald", "Eyeglasses", "Male", "Smiling")
@@ -28,15 +28,7 @@ SECRETS = {"comment": b"SECRET-COMMENT", "description": b"SECRET-DESCRIPTION", "
 
 @pytest.fixture(scope="module")
 def variables() -> dict:
-    """Random ones, drawn by numpy: compiling ``init`` would take longer than all the tests."""
-    n, key, rng = Networks.create(CONFIG), jax.random.key(0), np.random.default_rng(0)
-    x, a = jnp.zeros((1, 64, 64, 3)), jnp.zeros((1, len(NAMES)))
-    shapes = {
-        "generator": jax.eval_shape(n.generator.init, key, x, a, a, a, jnp.zeros(1)),
-        "ainet": jax.eval_shape(n.ainet.init, key, a, a, a),
-        "discriminator": jax.eval_shape(n.discriminator.init, key, x),
-    }
-    return jax.tree.map(lambda leaf: rng.normal(0, 0.2, leaf.shape).astype(np.float32), shapes)
+    return random_model(CONFIG).variables
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +142,7 @@ def test_the_same_pixels_as_from_the_library_whatever_else_is_in_the_folder(run,
     assert all(content != one[name] for name, content in contents(tmp_path / "three").items() if name in one)
 
     face = aligned_faces.read_face(folder / "a.png", "square", 64)
-    expected = Anonymizer.load(weights).anonymize_aligned(face[None]).images[0]
+    expected = Anonymizer.load(weights).model.anonymize(face[None]).images[0]
     with Image.open(tmp_path / "one" / "a.png") as made:
         np.testing.assert_array_equal(np.asarray(made), expected)
 
@@ -220,7 +212,7 @@ def test_one_face_that_fails_takes_no_other_with_it(weights):
     def generate(images, *, attributes):
         if (images == 20).all((1, 2, 3)).any():
             raise FloatingPointError
-        return anonymizer.anonymize_aligned(images, attributes=attributes)
+        return anonymizer.model.anonymize(images, attributes=attributes)
 
     first, second, third = aligned_faces.outcomes(generate, faces, labels)
     assert isinstance(second, FloatingPointError)

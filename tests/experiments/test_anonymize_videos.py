@@ -37,7 +37,9 @@ def calls(monkeypatch):
         return REPORT
 
     model = SimpleNamespace(
-        attribute_names=("Male", "Smiling"), image_size=64, step=3, detector=lambda image: [], anonymize_photos=photos
+        model=SimpleNamespace(attribute_names=("Male", "Smiling"), image_size=64, step=3),
+        detector=lambda image: [],
+        anonymize_photos=photos,
     )
     monkeypatch.setattr(anonymize, "anonymize_video", pipeline)
     monkeypatch.setattr(anonymize.Anonymizer, "load", lambda weights, *, detector=None: model)

@@ -3,29 +3,20 @@
 import json
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from a3gan_jax import weights
-from a3gan_jax.checkpoint import SavedModel
-from a3gan_jax.networks import ModelConfig, Networks
+from a3gan_jax.networks import ModelConfig
 from a3gan_jax.weights import pack, packaged_model
+from tests.random_models import random_model
 
 CONFIG = ModelConfig(64, ("Male", "Smiling"), num_people=2, base=8, levels=2, z_dim=4, style_width=8)
 
 
 @pytest.fixture(scope="module")
 def model():
-    n, key, rng = Networks.create(CONFIG), jax.random.key(0), np.random.default_rng(0)
-    x, a, z = jnp.zeros((1, 64, 64, 3)), jnp.zeros((1, 2)), jnp.zeros((1, 4))
-    shapes = {
-        "generator": jax.eval_shape(n.generator.init, key, x, a, a, z, jnp.zeros(1)),
-        "ainet": jax.eval_shape(n.ainet.init, key, a, a, z),
-        "discriminator": jax.eval_shape(n.discriminator.init, key, x),
-    }
-    variables = jax.tree.map(lambda leaf: rng.normal(0, 0.1, leaf.shape).astype(np.float32), shapes)
-    return SavedModel(CONFIG, variables, step=7)
+    return random_model(CONFIG, scale=0.1, step=7)
 
 
 def test_a_packed_model_comes_back(model, tmp_path):
