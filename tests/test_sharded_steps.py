@@ -1,11 +1,6 @@
 """Full training steps on one device and on eight, in float64, where only a real difference is one."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).parent.parent
+from tests.eight_devices import run_on_eight_devices
 
 # Adam divides by the size of the gradients: in float32 the order of a sum, which differs between meshes, decides the
 # sign of an update where a gradient is nearly zero. In float64 it is far below what is compared here.
@@ -93,11 +88,5 @@ for data, fsdp in ((4, 2),):
 
 
 def test_losses_and_parameters_are_the_same_on_eight_devices():
-    environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(ROOT),
-    }
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.count("is one device") == 1
+    said = run_on_eight_devices(SCRIPT, "--xla_backend_optimization_level=0")
+    assert said.count("is one device") == 1

@@ -1,10 +1,5 @@
 """The mesh, the placement of batches and states, on one device here and on eight in a subprocess."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,8 +7,7 @@ import pytest
 from jax.sharding import PartitionSpec
 
 from a3gan_jax import sharding
-
-ROOT = Path(__file__).parent.parent
+from tests.eight_devices import run_on_eight_devices
 
 EIGHT_DEVICES = """
 import jax, jax.numpy as jnp, numpy as np
@@ -79,11 +73,4 @@ def test_optimizer_moments_lie_where_their_parameters_lie():
 
 
 def test_eight_devices():
-    environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(ROOT),
-    }
-    done = subprocess.run([sys.executable, "-c", EIGHT_DEVICES], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "eight devices are fine" in done.stdout
+    assert "eight devices are fine" in run_on_eight_devices(EIGHT_DEVICES)

@@ -19,13 +19,13 @@ def model(monkeypatch) -> StandIn:
 
     monkeypatch.setattr(anonymize.Anonymizer, "load", load)
     monkeypatch.setattr(anonymize, "YuNet", lambda **options: stand_in.__dict__.update(yunet=options))
-    monkeypatch.setattr(anonymize, "use_compilation_cache", lambda: None)
     return stand_in
 
 
 @pytest.fixture
-def run(model, capsys):
-    """Calls the command in this process: (arguments) -> (exit code, what it said)."""
+def command(capsys, monkeypatch):
+    """Calls anonymize.py in this process: (arguments) -> (exit code, what it said)."""
+    monkeypatch.setattr(anonymize, "use_compilation_cache", lambda: None)
 
     def call(*arguments) -> tuple[int, str]:
         try:
@@ -37,6 +37,12 @@ def run(model, capsys):
         return code, captured.out + captured.err
 
     return call
+
+
+@pytest.fixture
+def run(model, command):
+    """``command`` with the stand-in for the model."""
+    return command
 
 
 @pytest.fixture

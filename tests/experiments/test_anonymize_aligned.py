@@ -17,7 +17,8 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 from a3gan_jax.anonymizer import Anonymizer
 from a3gan_jax.checkpoint import export_model
 from a3gan_jax.networks import ModelConfig
-from experiments import aligned_faces, anonymize
+from experiments import aligned_faces
+from tests.experiments.album import contents, files
 from tests.random_models import random_model
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,18 +39,11 @@ def weights(variables, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(weights, monkeypatch, capsys):
-    """Calls the command in this process: (arguments) -> (exit code, what it said)."""
-    monkeypatch.setattr(anonymize, "use_compilation_cache", lambda: None)
+def run(weights, command):
+    """The command on aligned faces: (folder, out, arguments) -> (exit code, what it said)."""
 
     def call(folder: Path, out: Path, *arguments, weights: Path = weights) -> tuple[int, str]:
-        command = ["--aligned", folder, "-o", out, "--weights", weights, *arguments]
-        try:
-            code = anonymize.main([str(argument) for argument in command])
-        except SystemExit as stopped:
-            code = stopped.code
-        captured = capsys.readouterr()
-        return code, captured.out + captured.err
+        return command("--aligned", folder, "-o", out, "--weights", weights, *arguments)
 
     return call
 
@@ -66,14 +60,6 @@ def folder(tmp_path) -> Path:
     for seed, (name, form) in enumerate([("a.png", "PNG"), ("b.JPG", "JPEG"), ("sub/c.webp", "WEBP")]):
         picture(seed).save(tmp_path / "faces" / name, form)
     return tmp_path / "faces"
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in files(folder)}
 
 
 def exif_with_thumbnail() -> tuple[bytes, bytes]:

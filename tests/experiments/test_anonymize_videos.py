@@ -52,19 +52,6 @@ def photos(images, **options):
 
 
 @pytest.fixture
-def run(capsys):
-    def command(*arguments):
-        try:
-            code = anonymize.main([str(argument) for argument in arguments])
-        except SystemExit as ended:
-            code = ended.code
-        captured = capsys.readouterr()
-        return code, captured.out + captured.err
-
-    return command
-
-
-@pytest.fixture
 def album(tmp_path) -> Path:
     folder = tmp_path / "album"
     folder.mkdir()
@@ -74,9 +61,11 @@ def album(tmp_path) -> Path:
     return folder
 
 
-def test_a_folder_with_videos(calls, run, album, tmp_path):
+def test_a_folder_with_videos(calls, command, album, tmp_path):
     out, report = tmp_path / "out", tmp_path / "report.json"
-    code, said = run(album, "-o", out, "--seed", 5, "--no-audio", "--no-check", "--min-face", 20, "--report", report)
+    code, said = command(
+        album, "-o", out, "--seed", 5, "--no-audio", "--no-check", "--min-face", 20, "--report", report
+    )
     assert code == 3 and sorted(path.name for path in out.iterdir()) == ["clip.mp4", "photo.png"]
     (options,) = calls
     assert options["seed"] == 5 and options["min_face"] == 20 and not options["audio"] and not options["check"]
@@ -89,12 +78,12 @@ def test_a_folder_with_videos(calls, run, album, tmp_path):
     (video,) = (entry["video"] for entry in written["files"] if "video" in entry)
     assert video["tracks"] == [{"track": 0, "anonymised": 6, "covered": 1, "seed": 5, "reason": "too small"}]
 
-    code, said = run(album, "-o", out)
+    code, said = command(album, "-o", out)
     assert "2 already done, 1 failed" in said and len(calls) == 1
 
 
-def test_beside_the_input(calls, run, album):
-    assert run(album / "clip.mp4")[0] == 0
+def test_beside_the_input(calls, command, album):
+    assert command(album / "clip.mp4")[0] == 0
     assert (album / "clip_anonymized.mp4").read_bytes() == b"new" and (album / "clip.mp4").read_bytes() == MP4
 
 
@@ -102,11 +91,11 @@ def test_beside_the_input(calls, run, album):
     "option",
     [("--region", "0,0,5,5"), ("--max-res", "100"), ("--keep-metadata",), ("--in-place",), ("--boxes", "boxes.json")],
 )
-def test_what_videos_do_not_take_lets_nothing_out(calls, run, album, tmp_path, option):
+def test_what_videos_do_not_take_lets_nothing_out(calls, command, album, tmp_path, option):
     (tmp_path / "boxes.json").write_text("{}")
     given = [str(tmp_path / word) if word.endswith(".json") else word for word in option]
     place = [] if option[0] == "--in-place" else ["-o", tmp_path / "out"]
-    code, said = run(album / "clip.mp4", *given, *place)
+    code, said = command(album / "clip.mp4", *given, *place)
     assert code == 3 and option[0] in said and not calls
     assert not (tmp_path / "out").exists() and (album / "clip.mp4").read_bytes() == MP4
 
