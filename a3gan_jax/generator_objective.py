@@ -138,6 +138,7 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
     floors = (c.gate_floors + (c.gate_floors[-1],) * len(gates))[: len(gates)]
     parts = {
         "adversarial": losses.generator_adversarial(c.adversarial_kind, verdict.real, strength),
+        "adversarial_local": losses.generator_adversarial(c.adversarial_kind, verdict.local, strength),
         "attribute": losses.attribute(
             blurred_verdict.attributes,
             jax.lax.stop_gradient(target.reshape(-1, target.shape[-1])),

@@ -30,13 +30,13 @@ def _known(kind: str) -> None:
 
 
 def generator_adversarial(kind: str, fake: Array, weights: Array | None = None) -> Array:
-    """What the generator pays for scores ``fake`` (N,): softplus(-D) or -D (WGAN)."""
+    """What the generator pays for scores ``fake`` (N, ...): softplus(-D) or -D (WGAN). ``weights``: (N,)."""
     _known(kind)
     return weighted_mean(jax.nn.softplus(-fake) if kind == "non_saturating" else -fake, weights)
 
 
 def discriminator_adversarial(kind: str, real: Array, fake: Array, weights: Array | None = None) -> Array:
-    """What the discriminator pays for scores ``real`` (M,) and ``fake`` (N,), the fakes weighted."""
+    """What the discriminator pays for scores ``real`` (M, ...) and ``fake`` (N, ...), the fakes weighted by (N,)."""
     _known(kind)
     if kind == "non_saturating":
         return jax.nn.softplus(-real).mean() + weighted_mean(jax.nn.softplus(fake), weights)

@@ -52,10 +52,14 @@ def discriminator_step(
             "discriminator_adversarial": losses.discriminator_adversarial(
                 c.adversarial_kind, real.real, fake.real, weights
             ),
+            "discriminator_local": losses.discriminator_adversarial(
+                c.adversarial_kind, real.local, fake.local, weights
+            ),
             "discriminator_attribute": 0.5
             * (losses.attribute(real.attributes, a) + losses.attribute(blurry.attributes, a)),
         }
-        total = parts["discriminator_adversarial"] + c.attribute_discriminator * parts["discriminator_attribute"]
+        realness = parts["discriminator_adversarial"] + parts["discriminator_local"]
+        total = realness + c.attribute_discriminator * parts["discriminator_attribute"]
         measured = {
             "real_score": real.real.mean(),
             "fake_score": losses.weighted_mean(fake.real, weights),
@@ -65,7 +69,9 @@ def discriminator_step(
 
     def penalty(params):
         def score(images: Array) -> Array:
-            return apply(params, images).real
+            verdict = apply(params, images)
+            # sum / sqrt(places): as if every place paid a penalty of its own, and their mean counted.
+            return verdict.real + verdict.local.sum((1, 2)) / verdict.local[0].size ** 0.5
 
         if c.adversarial_kind == "wgan_gp":
             value = losses.gradient_penalty(score, x, fakes.images[:, 1], keys[1])

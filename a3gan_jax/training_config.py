@@ -14,11 +14,12 @@ class LossConfig:
     gradient_penalty: float = 0.05  # weight of R1, or of WGAN-GP's penalty (there 10 is usual)
     gradient_penalty_every: int = 8  # steps between R1 penalties, each counting as many times; 1 for WGAN-GP
 
-    adversarial: float = 2.5
-    attribute: float = 3.0
-    kept_attribute: float = 3.0  # weight of an attribute that must stay, against one that may change
+    adversarial: float = 2.0
+    adversarial_local: float = 1.5  # of the parts of the face
+    attribute: float = 2.0
+    kept_attribute: float = 4.5  # weight of an attribute that must stay, against one that may change
     attribute_discriminator: float = 1.0
-    reconstruction: float = 20.0
+    reconstruction: float = 24.0
     background: float = 10.0
     low_frequency: float = 4.0
     low_frequency_cells: int = 8

@@ -23,15 +23,21 @@ class DiscriminatorConfig:
 
 
 class Verdict(NamedTuple):
-    """``real`` (N,) logit or score, ``attributes`` (N, K) logits, ``features`` shallowest first (N, H, W, C)."""
+    """``real`` (N,) logit or score of the face, ``local`` (N, 8, 8) of its parts, ``attributes`` (N, K) logits,
+    ``features`` shallowest first (N, H, W, C)."""
 
     real: Array
+    local: Array
     attributes: Array
     features: tuple[Array, ...]
 
 
 class Discriminator(nn.Module):
-    """Strided convolutions without normalisation, so that the gradient penalty of one image is its own."""
+    """Strided convolutions without normalisation, so that the gradient penalty of one image is its own.
+
+    The local scores look at a third of the side each (a PatchGAN's, arXiv 1611.07004): a face can be right as a whole
+    and have a smeared eye.
+    """
 
     config: DiscriminatorConfig
 
@@ -43,6 +49,7 @@ class Discriminator(nn.Module):
         for stage in range(c.image_size.bit_length() - 3):
             x = leaky_relu(Conv(min(c.base * 2**stage, c.max_channels), "down", c.conv)(x))
             features.append(x)
+        local = Conv(1, "pointwise", name="local")(features[-2])[..., 0]
         x = leaky_relu(nn.Dense(c.width, kernel_init=he_normal)(x.reshape(x.shape[0], -1)))
         real = nn.Dense(1, name="real")(x)[:, 0]
-        return Verdict(real, nn.Dense(c.num_attributes, name="attributes")(x), tuple(features))
+        return Verdict(real, local, nn.Dense(c.num_attributes, name="attributes")(x), tuple(features))

@@ -14,6 +14,6 @@ from experiments.configs import default
 def get_config() -> ConfigDict:
     """``default.py``, with few images for the recogniser: it is the dearest part of a step."""
     config = default.get_config()
-    config.total_steps = 14_400
+    config.total_steps = 18_000
     config.loss.identity_images = 2
     return config

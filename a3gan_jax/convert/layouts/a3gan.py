@@ -109,6 +109,7 @@ def _table(config: ModelConfig) -> Table:
         *layer("discriminator.conv.{}", f"{discriminator}/Conv_{{}}", "conv"),
         *layer("discriminator.hidden", f"{discriminator}/Dense_0", "dense"),
         *layer("discriminator.real", f"{discriminator}/real", "dense"),
+        *layer("discriminator.local", f"{discriminator}/local", "conv"),
         *layer("discriminator.attributes", f"{discriminator}/attributes", "dense"),
     )
     return Table(name=NAME, rules=rules, ignored=())
