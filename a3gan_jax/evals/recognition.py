@@ -16,6 +16,9 @@ from a3gan_jax.models.recognizers import Recognizer
 CELEBA_BOX = np.array([[52, 78], [126, 176]])
 
 
+CERTAIN = 9.0  # above every cosine and every negative distance
+
+
 class Attacker(Protocol):
     """What an evaluation asks of a recogniser."""
 
@@ -27,6 +30,18 @@ class Attacker(Protocol):
 
     def similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Embeddings (N, D) and (M, D) -> (N, M): a cosine or a negative distance."""
+
+
+def similarities(attacker: Attacker, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """As ``attacker.similarity`` of embeddings (N, D) and (M, D), in float64: (N, M).
+
+    Where a[i] is nan, a face that could not be embedded, it is taken for everybody: a failure is no protection. Where
+    b[j] is, it is found by nobody else.
+    """
+    values = np.array(attacker.similarity(a, b), np.float64)
+    values[:, np.isnan(b).any(1)] = -CERTAIN
+    values[np.isnan(a).any(1)] = CERTAIN
+    return values
 
 
 def locate(detector: YuNet, crop: np.ndarray) -> tuple[Detection, bool]:

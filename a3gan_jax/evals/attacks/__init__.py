@@ -1,0 +1,1 @@
+"""Would a determined attacker get the people back? One file an attack."""
