@@ -1,0 +1,91 @@
+"""A3GAN as it is used, and what is left of it without one of its parts.
+
+Two parts can be taken from trained weights; the rest of the network is as it was trained, with the part:
+
+* ``a3gan-no-scu``: every suppression gate is forced to 0, so the encoder's features reach the decoder whole (see
+  ``open_gates``).
+* ``a3gan-no-ainet``: the pseudonym's attributes are the original's, as if the user kept them all.
+
+Two are losses, and take weights of a training without them, here as ``a3gan`` with ``weights`` of their own:
+
+* no anonymization loss: ``python -m experiments.train --config.loss.anonymization=0 ...``
+* no identity loss: ``python -m experiments.train --config.loss.identity=0 --config.loss.identity_critic=0 ...``
+
+Ablations run without the recogniser's check: it would cover what a part lets through. ``a3gan-unchecked`` is the whole
+to compare them with.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from a3gan_jax.anonymizer import Anonymizer
+from a3gan_jax.attributes import control
+from a3gan_jax.checkpoint import SavedModel, load_model
+from a3gan_jax.faces.detector import Detection
+
+
+class A3GAN:
+    """The product on photos; a ``Method``. Each face is a person of its own, told from the others by its pixels."""
+
+    def __init__(
+        self,
+        anonymizer: Anonymizer,
+        weights: str,
+        *,
+        seed: int = 0,
+        strength: float = 1.0,
+        check: bool = True,
+        ainet: bool = True,
+    ):
+        """
+        Args:
+            anonymizer: the model; its detector is not used.
+            weights: words for the report, see ``read_weights``.
+            seed: 0 <= seed < 2**32.
+            strength: in (0, 1]; below 1 there is no check.
+            check: as in ``Anonymizer.anonymize_photos``.
+            ainet: whether AINet may choose attributes; all stay if not.
+
+        Raises:
+            ValueError: a strength out of its range.
+        """
+        if not 0 < strength <= 1:
+            raise ValueError(f"a3gan needs a strength in (0, 1], not {strength:g}")
+        check = check and strength == 1
+        ablation = "-no-ainet" if not ainet else "" if check or strength < 1 else "-unchecked"
+        self.name = f"a3gan{ablation}" + (f":{strength:g}" if strength < 1 else "")
+        self.description = f"A3GAN{'' if ainet else ' without AINet'}, {weights}, strength {strength:g}, seed {seed}, "
+        self.description += "checked by a recogniser" if check else "unchecked"
+        self._anonymizer = anonymizer
+        self._options = dict(seed=seed, strength=strength, check=check)
+        if not ainet:
+            self._options["control"] = control(anonymizer.model.attribute_names, change=())
+
+    def __call__(
+        self, images: Sequence[np.ndarray], faces: Sequence[Sequence[Detection]], files: Sequence[str]
+    ) -> list[np.ndarray]:
+        photos = self._anonymizer.anonymize_photos(images, detections=faces, **self._options)
+        return [photo.image for photo in photos]
+
+
+def read_weights(folder: str | Path | None) -> tuple[SavedModel, str]:
+    """A model (None: the package's own), and words for the report that tell its weights from any others.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``checkpoint.load_model``.
+    """
+    if folder is None:
+        from a3gan_jax.weights import packaged_model
+
+        model, name = packaged_model(), "of the package"
+    else:
+        model, name = load_model(folder), Path(folder).absolute().name
+    content = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(model.variables):
+        content.update(jax.tree_util.keystr(path).encode() + np.ascontiguousarray(leaf).tobytes())
+    words = f"weights {name} (step {model.step}, {model.config.image_size} px, sha256 {content.hexdigest()[:8]})"
+    return model, words
