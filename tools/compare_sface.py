@@ -18,13 +18,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import onnxruntime
 from PIL import Image
 
-from a3gan_jax.convert.recognizers import SFACE_FILE, SFACE_PACKAGE, load_recognizer
+from a3gan_jax.convert.recognizers import load_recognizer
+from a3gan_jax.evals.onnx_recognizer import OnnxSFace
 from a3gan_jax.faces.alignment import align
 from a3gan_jax.faces.detector import YuNet
-from a3gan_jax.pretrained import read_onnx, wheel_file
 
 BATCH = 10
 
@@ -39,16 +38,6 @@ def aligned_faces(folder: Path, count: int) -> np.ndarray:
         if len(faces) == count:
             break
     return np.array(faces)
-
-
-def by_onnxruntime(faces: np.ndarray) -> np.ndarray:
-    model = read_onnx(wheel_file(*SFACE_FILE, install=SFACE_PACKAGE)).SerializeToString()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    pixels = faces.astype(np.float32).transpose(0, 3, 1, 2)
-    embeddings = np.concatenate([session.run(["fc1"], {"data": face[None]})[0] for face in pixels])
-    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
 
 
 def milliseconds(function: Callable, *arguments) -> float:
@@ -71,7 +60,7 @@ def main() -> int:
     if len(faces) < BATCH:
         parser.error(f"{given.folder} has {len(faces)} photos in which a face is found; at least {BATCH} are needed")
     faces = faces[: len(faces) // BATCH * BATCH]
-    expected = by_onnxruntime(faces)
+    expected = OnnxSFace().embed(faces)
     images = jnp.asarray(faces, jnp.float32) / 127.5 - 1.0
     print(f"{len(faces)} faces, {jax.devices()[0].device_kind}, jax {jax.__version__}")
     for form in ("lax", "matmul"):
