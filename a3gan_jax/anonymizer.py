@@ -132,8 +132,9 @@ class Anonymizer:
             control: as for ``FaceModel.anonymize``.
             strength: likewise. Below 1 the original shows through, and there is no check.
             seed: of all pseudonyms, 0 <= seed < 2**32; or for each photo one a face.
-            check: a recogniser compares each face of the result with its original. If it finds the same person, other
-                seeds are tried, then the face is covered.
+            check: a recogniser compares each face of the result with its original, by the original's points and by
+                those of faces that ``detector`` finds anew. If it finds the same person, other seeds are tried, then
+                the face is covered.
             spare: people who stay as they are, by photos (H, W, 3) uint8 or embeddings (D,); only where the recogniser
                 is certain.
             only: the only people to anonymise, likewise; whoever might be one of them is anonymised.
@@ -177,7 +178,8 @@ class Anonymizer:
                 np.array([fingerprint(face.crop) if face.person is None else face.person for face in tried]),
             )
 
-        results = replacement.replace(images, faces, generate, self.recognizer if check else None)
+        judges = (self.recognizer, self.detector) if check else (None, None)
+        results = replacement.replace(images, faces, generate, *judges)
         outcomes = [(face.photo, self._outcome(face)) for face in faces]
         return [
             AnonymizedPhoto(image, tuple(outcome for photo, outcome in outcomes if photo == i))

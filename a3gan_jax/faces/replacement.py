@@ -12,9 +12,11 @@ from a3gan_jax.faces.covering import cover
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.identity import CERTAIN, DIFFERENT, STRANGER, Embed, on_template
 from a3gan_jax.faces.placement import Placement, place
+from a3gan_jax.faces.tracking import overlap
 
 MIN_FACE = 16  # pixels; the shorter side of a smaller box is too short for a new face
 CLEAR_FACE = 40  # pixels; a smaller box is too small to tell who it is
+FOUND_AGAIN = 0.3  # intersection over union from which on a face in the result is one that was replaced
 ATTEMPTS = 4  # seeds that a face may take
 NEXT_SEED = 0x9E3779B9  # from one attempt to the next, modulo 2**32: far from the seeds 1, 2, 3 ... that people take
 
@@ -126,7 +128,11 @@ def select(faces: Sequence[Face], spare: np.ndarray | None, only: np.ndarray | N
 
 
 def replace(
-    images: Sequence[np.ndarray], faces: Sequence[Face], generate: Generate, embed: Embed | None
+    images: Sequence[np.ndarray],
+    faces: Sequence[Face],
+    generate: Generate,
+    embed: Embed | None,
+    detect: Callable[[np.ndarray], list[Detection]] | None = None,
 ) -> list[np.ndarray]:
     """The photos with all faces anonymised, covered or spared.
 
@@ -138,6 +144,8 @@ def replace(
         faces: of all photos; what becomes of them is written into them. They have embeddings if ``embed`` is given.
         generate: the model.
         embed: the recogniser that checks the results; None: no check.
+        detect: a photo -> its faces; results are checked by the points of faces found anew as well, as an attacker
+            would look at them. None: by the originals' points alone.
 
     Returns:
         New arrays; of a photo without a face to replace or cover, a copy.
@@ -158,7 +166,7 @@ def replace(
                 face.seed, face.outcome, face.reason = (face.seed + NEXT_SEED) % 2**32, "anonymised", ""
         _generate(tried, generate)
         if embed is not None:
-            checked |= _check(images, faces, tried, embed)
+            checked |= _check(images, faces, tried, embed, detect)
         for person in waiting:
             failures = sum(face.outcome == "covered" for face in people[person])
             if person not in best or failures < best[person][0]:
@@ -199,7 +207,11 @@ def _generate(faces: Sequence[Face], generate: Generate) -> None:
 
 
 def _check(
-    images: Sequence[np.ndarray], faces: Sequence[Face], tried: Sequence[Face], embed: Embed
+    images: Sequence[np.ndarray],
+    faces: Sequence[Face],
+    tried: Sequence[Face],
+    embed: Embed,
+    detect: Callable[[np.ndarray], list[Detection]] | None,
 ) -> dict[int, np.ndarray]:
     """Covers those of the faces ``tried`` that the recogniser still finds in the photos as they would come out.
 
@@ -208,10 +220,18 @@ def _check(
     generated = [face for face in tried if face.outcome == "anonymised"]
     results = {i: compose(images[i], [face for face in faces if face.photo == i]) for i in {f.photo for f in generated}}
     if generated:
-        templates = np.stack([on_template(results[face.photo], face.placement.landmarks) for face in generated])
-        for face, embedding in zip(generated, embed(templates), strict=True):
-            face.cosine = float(face.embedding @ embedding)
-            if not face.cosine < DIFFERENT:  # nor if it is no number
+        again = {i: detect(result) if detect else [] for i, result in results.items()}
+        looks = [(face, face.placement.landmarks) for face in generated]
+        for face in generated:
+            near = [found for found in again[face.photo] if overlap(found.box, face.detection.box) > FOUND_AGAIN]
+            looks += [(face, placed.landmarks) for placed in map(place, near) if not isinstance(placed, str)]
+        embeddings = embed(np.stack([on_template(results[face.photo], points) for face, points in looks]))
+        cosines: dict[int, list[float]] = {}
+        for (face, _), embedding in zip(looks, embeddings, strict=True):
+            cosines.setdefault(id(face), []).append(float(face.embedding @ embedding))
+        for face in generated:
+            face.cosine = float(np.max(cosines[id(face)]))  # no number if one of them is none
+            if not face.cosine < DIFFERENT:
                 _cover(face, f"the recogniser still finds the original (cosine {face.cosine:.2f})")
     return results
 

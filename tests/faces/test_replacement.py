@@ -115,6 +115,31 @@ def test_a_recogniser_that_breaks_is_no_proof(dark, value):
     assert faces[0].outcome == "covered"
 
 
+def test_a_match_by_the_points_of_a_face_found_anew_counts(dark):
+    """The recogniser knows nobody in templates cut by the original's points, and the original in any other."""
+    means = []
+
+    class Watching(Eye):
+        def __call__(self, templates):
+            means.extend(templates[:, 40:70, 40:70].mean((1, 2, 3)))
+            return super().__call__(templates)
+
+    def outcome(detect, eye):
+        faces = on_the_way([dark], Face(0, face(80, 90, 60), 10), embed=eye)
+        replace([dark], faces, Painter(), eye, detect)
+        return faces[0].outcome
+
+    assert outcome(None, Watching(never)) == "anonymised"
+    usual = means[-1]
+    careful = Eye(lambda value: value < 1 or abs(value - usual) > 1)
+    assert outcome(None, careful) == outcome(lambda image: [], careful) == "anonymised"
+    assert outcome(lambda image: [face(80, 90, 60)], careful) == "anonymised"
+    assert outcome(lambda image: [face(102, 90, 60)], careful) == "covered"
+    assert outcome(lambda image: [face(220, 90, 60)], careful) == "anonymised"  # somebody else
+    lost = Detection(face(80, 90, 60).box, np.full((5, 2), np.nan), 0.9)
+    assert outcome(lambda image: [lost], careful) == "anonymised"
+
+
 def test_one_person_has_one_seed_even_where_it_is_the_lesser_evil(dark):
     """Person 7 is in both photos. With seed 10 one face fails, with all others both do."""
     images = [dark, photo(200, 300)]
