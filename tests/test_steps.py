@@ -112,9 +112,9 @@ def test_generator_step_measures_everything_by_name(made):
     weights = {f.name for f in dataclasses.fields(LossConfig)}
     named = {name.removeprefix("loss/") for name in metrics if name.startswith("loss/")} - {"generator"}
     assert named == {
-        "adversarial", "adversarial_local", "attribute", "reconstruction", "background", "low_frequency", "chroma", "feature_matching",
-        "gate_floor", "identity", "identity_critic", "diversity", "pseudonym", "critic_diversity", "critic_pseudonym",
-        "anonymization", "rarity", "plausibility",
+        "adversarial", "adversarial_local", "attribute", "reconstruction", "background", "low_frequency", "chroma",
+        "feature_matching", "gate_floor", "identity", "identity_critic", "diversity", "pseudonym", "critic_diversity",
+        "critic_pseudonym", "anonymization", "rarity", "plausibility",
     }  # fmt: skip
     assert {name.removeprefix("critic_") for name in named} <= weights
     total = sum(getattr(SETUP.loss, n.removeprefix("critic_")) * metrics[f"loss/{n}"] for n in named)

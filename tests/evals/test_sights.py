@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from a3gan_jax.evals.sights import again, central, join, look, overlap
+from a3gan_jax.evals.sights import again, central, join, look
 from a3gan_jax.faces.detector import Detection
 
 PHOTO = np.full((100, 200, 3), 90, np.uint8)
@@ -34,11 +34,6 @@ class Difference:
 def test_the_central_face_matters_not_the_largest():
     assert central([face(0, 0, 90), face(85, 35)], 100, 200).box[0] == 85
     assert central([], 100, 200) is None
-
-
-def test_overlap_by_hand():
-    assert overlap(np.array([0, 0, 2, 2.0]), np.array([1, 0, 2, 2.0])) == pytest.approx(1 / 3)
-    assert overlap(np.array([0, 0, 2, 2.0]), np.array([5, 5, 2, 2.0])) == 0
 
 
 def test_a_face_elsewhere_is_not_the_face_found_again():

@@ -16,9 +16,20 @@ def test_discriminator_shapes_and_forms(size, sides):
     variables = jax.jit(networks[0].init)(jax.random.key(1), images)
     verdicts = [jax.jit(network.apply)(variables, images) for network in networks]
     assert verdicts[0].real.shape == (2,) and verdicts[0].attributes.shape == (2, 5)
-    assert [f.shape[1] for f in verdicts[0].features] == sides
+    assert [f.shape[1] for f in verdicts[0].features] == sides and verdicts[0].local.shape == (2, 8, 8)
     for a, b in zip(jax.tree.leaves(verdicts[0]), jax.tree.leaves(verdicts[1]), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_a_local_score_sees_its_part_of_the_face_alone(size):
+    image = jax.random.uniform(jax.random.key(0), (1, size, size, 3), minval=-1, maxval=1)
+    network = Discriminator(DiscriminatorConfig(size, 5, base=4, width=8))
+    variables = jax.jit(network.init)(jax.random.key(1), image)
+    gradient = jax.jit(jax.grad(lambda x: network.apply(variables, x).local[0, 2, 5]))(image)
+    rows, columns = np.nonzero(np.abs(gradient[0]).sum(-1))
+    assert np.ptp(rows) + 1 <= 0.37 * size and np.ptp(columns) + 1 <= 0.37 * size
+    assert abs(rows.mean() / size - 2.5 / 8) < 0.02 and abs(columns.mean() / size - 5.5 / 8) < 0.02
 
 
 def test_identity_critic_gives_unit_embeddings_and_bounded_logits():
