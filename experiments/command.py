@@ -1,13 +1,18 @@
 """The command ``a3gan``: what stands in experiments/ and tools/, as subcommands.
 
-a3gan anonymize | train | convert  ...     the same as python -m experiments.anonymize ...; --help for each
+a3gan anonymize | train | evaluate | convert  ...     the same as python -m experiments.anonymize ...; --help for each
 """
 
 import importlib
 import sys
 
 #: Subcommand -> module whose ``main`` it is; imported when it is asked for.
-COMMANDS = {"anonymize": "experiments.anonymize", "train": "experiments.train", "convert": "tools.convert"}
+COMMANDS = {
+    "anonymize": "experiments.anonymize",
+    "train": "experiments.train",
+    "evaluate": "experiments.evaluate",
+    "convert": "tools.convert",
+}
 
 
 def main() -> int:

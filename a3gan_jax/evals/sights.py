@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from a3gan_jax.faces.detector import Detection
+from a3gan_jax.faces.tracking import overlap
 from a3gan_jax.geometry import ARCFACE_LANDMARKS
 
 SAME_PLACE = 0.3  # intersection over union from which on two boxes are one face's; our own choice
@@ -63,13 +64,6 @@ def again(faces: Sequence[Detection], original: Detection) -> Detection | None:
     """The face of a result that stands where the original's does: the one that overlaps it most."""
     best = max(faces, key=lambda face: overlap(face.box, original.box), default=None)
     return best if best is not None and overlap(best.box, original.box) >= SAME_PLACE else None
-
-
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes (left, top, width, height)."""
-    start, end = np.maximum(a[:2], b[:2]), np.minimum(a[:2] + a[2:], b[:2] + b[2:])
-    inner = np.prod(np.maximum(end - start, 0.0))
-    return float(inner / (np.prod(a[2:]) + np.prod(b[2:]) - inner))
 
 
 def look(
