@@ -68,7 +68,7 @@ def evaluate(given: Any) -> None:
     recognizers = load_recognizers(given.recognizers)
     every = tasks(recognizers, given.trained_against)
     observers, comparers, not_run = _who_can_look()
-    specs = {name: DataSpec(DATA[name][0], root, _limit(name, given.limit)) for name, root in given.data.items()}
+    specs = {name: DataSpec(DATA[name][0], root, _limit(name, given.limit[name])) for name, root in given.data.items()}
     photos = {name: open_photos(spec) for name, spec in specs.items()}
     others = DataSpec("celeba_train", given.data["celeba"], GALLERY) if "celeba" in given.data else None
 
@@ -96,7 +96,7 @@ def evaluate(given: Any) -> None:
     wanted = {(data, method, given.seed): spec(data, method) for data in photos for method in (None, *methods)}
     if attacked:
         for method, seed in itertools.product(methods, range(1, given.seeds)):
-            if method.startswith("a3gan"):
+            if method == "a3gan" or method.startswith("a3gan:"):
                 wanted[attacked, method, given.seed + seed] = spec(attacked, method, given.seed + seed)
     jobs = [(key, part) for key, s in wanted.items() for part in survey.parts(s, len(photos[key[0]]))]
     seen: dict[Any, list] = {}
@@ -128,7 +128,7 @@ def evaluate(given: Any) -> None:
         date=datetime.date.today().isoformat(),
         command=shlex.join(["python", "-m", "experiments.evaluate", *_shown(sys.argv[1:])]),
         seed=given.seed,
-        subset="" if given.limit is None else f"about {given.limit} photos of each data set (--limit)",
+        subset=", ".join(f"about {given.limit[name]} photos of {name}" for name in photos if given.limit[name]),
         methods=notes,
         data={name: DataNote(len(p), len(set(p.identity[p.identity >= 0])) or None) for name, p in photos.items()},
         recognisers={r.name: RecogniserNote(r.threshold, r.name in given.trained_against) for r in recognizers},

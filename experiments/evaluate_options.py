@@ -26,6 +26,15 @@ def parse(description: str, arguments: Sequence[str] | None) -> argparse.Namespa
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
+    def limits(text: str) -> dict[str, int]:
+        found = {}
+        for part in names(text):
+            name, equals, value = part.rpartition("=")
+            if (equals and name not in DATA) or not value.isdigit() or int(value) < 1:
+                raise argparse.ArgumentTypeError(f"write N or NAME=N, NAME one of {', '.join(DATA)}, not {part}")
+            found[name] = int(value)
+        return found
+
     add = parser.add_argument
     add(
         "--method",
@@ -38,7 +47,13 @@ def parse(description: str, arguments: Sequence[str] | None) -> argparse.Namespa
     add("--report", type=Path, required=True, metavar="DIR", help="report.json, report.md and report.html go here")
     for name, (_, _, what) in DATA.items():
         add(f"--data.{name}", dest=f"data_{name}", metavar="FOLDER", help=what)
-    add("--limit", type=int, metavar="N", help="about so many photos of each data set; the report says so")
+    add(
+        "--limit",
+        type=limits,
+        default={},
+        metavar="N,NAME=N",
+        help="about so many photos of each data set, or of that of --data.NAME; the report says so",
+    )
     add("--recognizers", type=names, default=("sface", "dlib"), metavar="A,B", help="sface, dlib, converted folders")
     add(
         "--trained_against",
@@ -55,11 +70,11 @@ def parse(description: str, arguments: Sequence[str] | None) -> argparse.Namespa
     add("--contact_sheets", action="store_true", help="best, median and worst cases in report.html: shows originals")
     add("--cache", metavar="DIR", help="keep what was seen (embeddings of originals: personal data) for other runs")
     given = parser.parse_args(arguments)
+    given.limit = {name: given.limit.get(name, given.limit.get("")) for name in DATA}
     given.data = {name: getattr(given, f"data_{name}") for name in DATA if getattr(given, f"data_{name}")}
     if not given.data:
         parser.error(f"give some data: {', '.join(f'--data.{name}=FOLDER' for name in DATA)}")
-    for name, least in (("limit", 1), ("seeds", 0), ("inversion_steps", 1), ("processes", 1)):
-        value = getattr(given, name)
-        if value is not None and value < least:
+    for name, least in (("seeds", 0), ("inversion_steps", 1), ("processes", 1)):
+        if getattr(given, name) < least:
             parser.error(f"--{name} must be at least {least}")
     return given

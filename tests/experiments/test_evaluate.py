@@ -14,11 +14,11 @@ from a3gan_jax.evals.observers import load_recognizers
 from experiments import evaluate
 from experiments.evaluation_plan import tasks
 
-PEOPLE, PHOTOS = 24, 2
+PEOPLE, PHOTOS = 40, 2
 
 
 def leave_every_tenth(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """A method with a planted leak: it blackens photos, but for those of which it has seen nine since the last one."""
+    """A method with a planted leak: it blackens photos, but leaves every tenth alone."""
     leave_every_tenth.calls += 1
     return image if leave_every_tenth.calls % 10 == 1 else np.zeros_like(image)
 
@@ -28,7 +28,7 @@ leave_every_tenth.calls = 0
 
 @pytest.fixture(scope="module")
 def lfw(tmp_path_factory):
-    """48 photos of 24 drawn people, 12 pairs in each of two folds."""
+    """80 photos of 40 drawn people, and in each of two folds 20 pairs of one person and 20 of two."""
     folder = tmp_path_factory.mktemp("lfw")
     faces = ProceduralFaces(2000, image_size=128, seed=3)
     photos: dict[int, list[np.ndarray]] = {}
@@ -57,7 +57,6 @@ def run(lfw, tmp_path_factory):
     """An evaluation of three methods by one recogniser, and its folder."""
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "load_observer", None)  # none is asked: see below
         patch.setattr(evaluate, "OBSERVERS", ())
         patch.setattr(evaluate, "COMPARERS", ())
         code = evaluate.main(
@@ -85,11 +84,11 @@ def test_the_report_says_what_is_known(run):
         for method, row in reports.recompute(report, list(tasks(load_recognizers(["sface"]), ()).values())).items()
     }
     assert figures["identity"]["sface/self/accepted"].value == 1.0
-    assert figures["blackbox"]["sface/self/accepted"].value < 0.05
+    assert figures["blackbox"]["sface/self/accepted"].value < 0.1
     leak = figures["tests.experiments.test_evaluate:leave_every_tenth"]["sface/self/accepted"]
-    assert leak.value == pytest.approx(5 / 48) and leak.count == 48  # 1, 11, 21, 31, 41 of 48
+    assert leak.value == pytest.approx(0.1) and leak.count == 80
     named = {f.file for f in report.failures if "takes it for its original" in f.what and "leave" in f.method}
-    assert named == {report_file(report, position) for position in (0, 10, 20, 30, 40)}
+    assert named == {report_file(report, position) for position in range(0, 80, 10)}
 
 
 def report_file(report, position):
