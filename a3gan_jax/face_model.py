@@ -181,7 +181,7 @@ def _anonymize(
 ) -> tuple[Array, Array, Array]:
     """One batch: images (B, S, S, 3) and attributes (B, K) as uint8, and which faces are finite (B,)."""
     keys = jax.vmap(lambda seed, person: jax.random.fold_in(jax.random.key(seed), person))(seeds, people)
-    z = jax.vmap(lambda key: jax.random.normal(key, (networks.config.z_dim,)))(keys)
+    z = inference.pseudonym_seeds(keys, networks.config.z_dim)
     y, new, _ = inference.anonymize(
         networks,
         variables,

@@ -64,14 +64,13 @@ def _anonymize(
     strength: Array,
 ) -> Array:
     count = images.shape[0]
-    draw = jax.vmap(lambda row: jax.random.normal(jax.random.fold_in(key, row), (networks.config.z_dim,)))
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
+    z = inference.pseudonym_seeds(keys, networks.config.z_dim)
     attributes = jnp.asarray(attributes, jnp.float32)
     free = new_attributes is None
     base = attributes if free else jnp.asarray(new_attributes, jnp.float32)
     change = jnp.full(attributes.shape[1:], float(free))
-    return inference.anonymize(
-        networks, variables, images, attributes, change, base, draw(jnp.arange(count)), jnp.full(count, strength)
-    )[0]
+    return inference.anonymize(networks, variables, images, attributes, change, base, z, jnp.full(count, strength))[0]
 
 
 def load(directory: str | Path, *, conv: str = "auto") -> ConvertedModel | A3GANModel:

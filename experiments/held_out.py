@@ -50,7 +50,9 @@ class HeldOut:
         self._photos, self._rows = faces["image"], rows
         self._images = faces["image"].astype(np.float32) / 127.5 - 1
         self._attributes = faces["attributes"].astype(np.float32)
-        self._z = np.asarray(jax.random.normal(key, (SEEDS, len(self._images), networks.config.z_dim)))
+        self._z = np.asarray(
+            inference.pseudonym_seeds(jax.random.split(key, (SEEDS, len(self._images))), networks.config.z_dim)
+        )
         self._batch_size, self._mesh = batch_size, mesh
 
         self._anonymize = self._jit(functools.partial(_anonymize, networks))

@@ -103,7 +103,7 @@ def _generate(
 ) -> tuple[Array, Array, Array, Array]:
     """Anonymised images uint8, attributes asked for and seen, and the gates' means; see ``Pass``."""
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, person.astype(jnp.uint32))
-    z = jax.vmap(lambda key: jax.random.normal(key, (networks.config.z_dim,)))(keys)
+    z = inference.pseudonym_seeds(keys, networks.config.z_dim)
     images, asked, gates = inference.anonymize(
         networks, variables, inference.to_float(images), attributes.astype(jnp.float32), change, base, z, strength
     )

@@ -74,7 +74,7 @@ class OpenGates:
 def _pseudonyms(z_dim: int, seed: Array, people: Array) -> Array:
     """The seeds (B, Z) that ``FaceModel`` gives to people (B,)."""
     keys = jax.vmap(lambda person: jax.random.fold_in(jax.random.key(seed), person))(people)
-    return jax.vmap(lambda key: jax.random.normal(key, (z_dim,)))(keys)
+    return inference.pseudonym_seeds(keys, z_dim)
 
 
 @functools.partial(jax.jit, static_argnums=0)
