@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from a3gan_jax.evals import privacy
 from a3gan_jax.evals.figures import Evidence, Figure, mean, share, worst_unseen
 from a3gan_jax.evals.photos import LabelledPhotos
 from a3gan_jax.evals.recognition import CERTAIN, Attacker, similarities
 from a3gan_jax.evals.sights import Sights
-from a3gan_jax.evals.verification import AT_RATE, FALSE_ACCEPTS
+from a3gan_jax.evals.verification import AT_RATE, rare_threshold
 
 RANKS = (1, 5)
 HEADLINE = (f"self/{AT_RATE}", "self/accepted", "rank 1", "rank 5", "others/rank 1")
@@ -76,9 +75,7 @@ def _search(recognizer: Attacker, identity: np.ndarray, before: Sights, after: S
     thresholds = np.empty(len(people))
     for half in range(HALVES):
         rows = np.flatnonzero((people % HALVES != half) & np.isfinite(source).all(1))
-        thresholds[people % HALVES == half] = privacy.false_accept_threshold(
-            own[np.ix_(rows, rows)], people[rows] - people.min(), FALSE_ACCEPTS
-        )
+        thresholds[people % HALVES == half] = rare_threshold(own[np.ix_(rows, rows)], people[rows] - people.min())
     return {
         "published": recognizer.threshold,
         "threshold": thresholds.tolist(),

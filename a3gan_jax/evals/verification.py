@@ -67,6 +67,21 @@ class Verification:
         yield from worst_unseen(every, evidence["trained_against"], HEADLINE)
 
 
+def rare_threshold(similarity: np.ndarray, identity: np.ndarray) -> float:
+    """The threshold of originals, (N, N) and (N,), at which ``FALSE_ACCEPTS`` of all pairs of two people are accepted.
+
+    Raises:
+        ValueError: there are too few pairs for one of them to be accepted.
+    """
+    pairs = int(privacy.other_person(identity).sum())
+    if pairs * FALSE_ACCEPTS < 1:
+        raise ValueError(
+            f"a false accept rate of {FALSE_ACCEPTS:g} needs {round(1 / FALSE_ACCEPTS)} pairs of photos of two people, "
+            f"there are {pairs}: give more photos"
+        )
+    return privacy.false_accept_threshold(similarity, identity, FALSE_ACCEPTS)
+
+
 def _scores(recognizer: Attacker, identity: np.ndarray, pairs: Pairs, before: Sights, after: Sights) -> Evidence:
     """Similarities by question and pair, and the threshold of each pair."""
     source, result = before.values[recognizer.name], after.values[recognizer.name]
@@ -76,9 +91,7 @@ def _scores(recognizer: Attacker, identity: np.ndarray, pairs: Pairs, before: Si
     for fold in np.unique(pairs.fold):
         judged = np.concatenate([first[pairs.fold == fold], second[pairs.fold == fold]])
         rows = np.setdiff1d(np.flatnonzero(np.isfinite(source).all(1)), judged)
-        thresholds[pairs.fold == fold] = privacy.false_accept_threshold(
-            own[np.ix_(rows, rows)], identity[rows], FALSE_ACCEPTS
-        )
+        thresholds[pairs.fold == fold] = rare_threshold(own[np.ix_(rows, rows)], identity[rows])
     return {
         "published": recognizer.threshold,
         "threshold": thresholds.tolist(),

@@ -43,7 +43,7 @@ class A3GAN:
     ):
         """
         Args:
-            anonymizer: the model; its detector is not used.
+            anonymizer: the model; its detector is asked by the check alone.
             weights: words for the report, see ``read_weights``.
             seed: 0 <= seed < 2**32.
             strength: in (0, 1]; below 1 there is no check.
