@@ -8,6 +8,7 @@ import numpy as np
 
 from a3gan_jax.attributes import CELEBA_ATTRIBUTES
 from a3gan_jax.data.identities import number_people
+from a3gan_jax.data.tables import csv_file
 
 EXPECTED = """\
 A CSV of faces is UTF-8 text with commas and a header line; its columns:
@@ -41,7 +42,10 @@ class CSVFolder:
           ValueError: once, naming all that is wrong with the file; or no face in ``split``.
         """
         self.crop = crop
-        path = _csv_file(Path(root))
+        try:
+            path = csv_file(Path(root))
+        except ValueError as error:
+            raise ValueError(f"{error}\n{EXPECTED}") from error
         columns, rows = _read(path)
         problems = _problems(path, columns, rows)
         if problems:
@@ -75,18 +79,6 @@ class CSVFolder:
             "attributes": self.attributes[index],
             "identity": int(self.identity[index]),
         }
-
-
-def _csv_file(root: Path) -> Path:
-    if root.is_file():
-        return root
-    if (root / "labels.csv").is_file():
-        return root / "labels.csv"
-    found = sorted(root.glob("*.csv"))
-    if len(found) != 1:
-        which = ", ".join(path.name for path in found) or "none"
-        raise ValueError(f"{root} is no CSV file and no folder with labels.csv or one CSV; found: {which}\n{EXPECTED}")
-    return found[0]
 
 
 def _read(path: Path) -> tuple[list[str], list[dict]]:

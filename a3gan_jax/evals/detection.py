@@ -13,6 +13,7 @@ from a3gan_jax.evals.evidence import clusters, numbers, plain
 from a3gan_jax.evals.figures import Evidence, Figure, mean, share
 from a3gan_jax.evals.photos import LabelledPhotos
 from a3gan_jax.evals.sights import Sights
+from a3gan_jax.faces.tracking import overlap
 
 YUNET, HOG = "yunet", "hog"
 PEOPLE = "people"  # who drew boxes
@@ -61,7 +62,7 @@ class FaceDetection:
             yield share(f"{name}/found before", seen)
             yield share(f"{name}/found", again)
             yield share(f"{name}/found/found only", again[seen])
-            yield from _overlaps(name, overlap(before, after), groups, seen)
+            yield from _overlaps(name, found_overlap(before, after), groups, seen)
             if name != YUNET:
                 yield from _against(f"{name} against {YUNET}", every[YUNET][0], before, after, groups)
             judged = np.isfinite(drawn).all(1)
@@ -70,10 +71,9 @@ class FaceDetection:
                 yield from _against(f"{name} against {PEOPLE}", *rows)
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union (N,) of boxes (N, 4) left, top, width, height; 0 where one of them is nan."""
-    shared = (np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])).clip(0).prod(1)
-    return np.nan_to_num(shared / (a[:, 2:].prod(1) + b[:, 2:].prod(1) - shared))
+def found_overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``overlap`` (N,) of boxes (N, 4); 0 where one of them is nan."""
+    return np.nan_to_num(overlap(a, b))
 
 
 def _nearest(drawn: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -89,8 +89,8 @@ def _against(
 ) -> Iterator[Figure]:
     """How well the boxes meet another's, before the method and after it; all (N, 4)."""
     seen = np.isfinite(before).all(1)
-    yield from _overlaps(f"{name} before", overlap(truth, before), groups)
-    yield from _overlaps(name, overlap(truth, after), groups, seen)
+    yield from _overlaps(f"{name} before", found_overlap(truth, before), groups)
+    yield from _overlaps(name, found_overlap(truth, after), groups, seen)
 
 
 def _overlaps(name: str, values: np.ndarray, groups: np.ndarray, seen: np.ndarray | None = None) -> Iterator[Figure]:

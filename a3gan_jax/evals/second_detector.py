@@ -3,6 +3,7 @@
 import numpy as np
 
 from a3gan_jax.faces.detector import Detection
+from a3gan_jax.faces.tracking import overlap
 
 #: left, top, width, height in pixels of the photo; score: the margin of its linear classifier, from 0 up.
 COLUMNS = ("left", "top", "width", "height", "score")
@@ -33,16 +34,8 @@ class HogObserver:
         enlarge = int(max(image.shape[:2]) < SMALL)
         rectangles, scores, _ = self._detector.run(np.ascontiguousarray(image), enlarge, 0.0)
         boxes = np.array([(r.left(), r.top(), r.width(), r.height()) for r in rectangles], np.float64).reshape(-1, 4)
-        overlap = intersection_over_union(boxes, face.box)
-        if not (overlap > 0).any():
+        shared = overlap(boxes, np.asarray(face.box))
+        if not (shared > 0).any():
             return np.full(self.size, np.nan, np.float32)
-        best = overlap.argmax()
+        best = shared.argmax()
         return np.array([*boxes[best], scores[best]], np.float32)
-
-
-def intersection_over_union(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Of boxes (M, 4) left, top, width, height with another one (4,): (M,) in [0, 1]."""
-    start = np.maximum(boxes[:, :2], box[:2])
-    end = np.minimum(boxes[:, :2] + boxes[:, 2:], np.add(box[:2], box[2:]))
-    shared = (end - start).clip(0).prod(1)
-    return shared / (boxes[:, 2:].prod(1) + np.prod(box[2:]) - shared)

@@ -176,7 +176,8 @@ def _matches(expected: np.ndarray, places: np.ndarray) -> list[tuple[int, int]]:
     return [(i, j) for i, j in zip(*linear_sum_assignment(cost), strict=True) if possible[i, j]]
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes (left, top, width, height)."""
-    shared = (np.minimum(a[:2] + a[2:], b[:2] + b[2:]) - np.maximum(a[:2], b[:2])).clip(0).prod()
-    return float(shared / (a[2:].prod() + b[2:].prod() - shared))
+def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes left, top, width, height: (..., 4) and (..., 4), which broadcast -> (...)."""
+    end = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    shared = (end - np.maximum(a[..., :2], b[..., :2])).clip(0).prod(-1)
+    return shared / (a[..., 2:].prod(-1) + b[..., 2:].prod(-1) - shared)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from a3gan_jax.evals.detection import FaceDetection, overlap
+from a3gan_jax.evals.detection import FaceDetection, found_overlap
 from tests.evals.invented import judge, photos, sights
 
 NAN = [math.nan] * 5
@@ -14,7 +14,7 @@ NAN = [math.nan] * 5
 def test_overlap_by_hand():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10], [math.nan] * 4])
     others = np.array([[0, 0, 10, 10], [5, 0, 10, 10], [20, 20, 5, 5], [0, 0, 10, 10]])
-    np.testing.assert_allclose(overlap(boxes, others), [1, 1 / 3, 0, 0])
+    np.testing.assert_allclose(found_overlap(boxes, others), [1, 1 / 3, 0, 0])
 
 
 def test_a_face_not_found_again_is_a_failure_and_one_never_found_is_no_success():

@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from a3gan_jax.evals.second_detector import COLUMNS, HogObserver, intersection_over_union
+from a3gan_jax.evals.second_detector import COLUMNS, HogObserver
 from a3gan_jax.faces.detector import Detection
+from a3gan_jax.faces.tracking import overlap
 from tests.evals.astronaut import astronaut
 
 
@@ -21,7 +22,7 @@ def test_its_box_overlaps_yunets(part):
     image, face = part
     found = HogObserver()(image, face)
     assert found.shape == (len(COLUMNS),) and found.dtype == np.float32
-    assert intersection_over_union(found[None, :4], face.box)[0] > 0.4
+    assert overlap(found[None, :4], face.box)[0] > 0.4
     assert found[4] > 0
 
 
@@ -44,8 +45,8 @@ def test_where_none_overlaps_there_is_nothing_to_say(part):
 
 def test_overlaps_by_hand():
     boxes = np.array([[0.0, 0, 10, 10], [5, 0, 10, 10], [10, 0, 10, 10]])
-    np.testing.assert_allclose(intersection_over_union(boxes, np.array([0.0, 0, 10, 10])), [1, 50 / 150, 0])
-    assert intersection_over_union(np.empty((0, 4)), np.array([0.0, 0, 1, 1])).shape == (0,)
+    np.testing.assert_allclose(overlap(boxes, np.array([0.0, 0, 10, 10])), [1, 50 / 150, 0])
+    assert overlap(np.empty((0, 4)), np.array([0.0, 0, 1, 1])).shape == (0,)
 
 
 def test_without_dlib_the_error_names_the_extra(monkeypatch):

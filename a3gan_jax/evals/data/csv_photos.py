@@ -7,8 +7,8 @@ import numpy as np
 
 from a3gan_jax.attributes import CELEBA_ATTRIBUTES
 from a3gan_jax.data.identities import number_people
+from a3gan_jax.data.tables import csv_file, read_table
 from a3gan_jax.evals.data.photo_files import absent, loader
-from a3gan_jax.evals.data.tables import csv_file, read_table
 from a3gan_jax.evals.photos import LabelledPhotos
 
 EXPECTED = """\

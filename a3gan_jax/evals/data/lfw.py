@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from a3gan_jax.data.identities import number_people
+from a3gan_jax.data.tables import read_table
 from a3gan_jax.evals.data.photo_files import absent, loader
 from a3gan_jax.evals.data.subset import spread
-from a3gan_jax.evals.data.tables import read_table
 from a3gan_jax.evals.photos import LabelledPhotos, Pairs
 
 IMAGES = ("lfw-deepfunneled", "lfw", "lfw_funneled")  # folders of photos, the first that is there is taken

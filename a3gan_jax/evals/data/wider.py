@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from a3gan_jax.data.tables import csv_file, read_table
 from a3gan_jax.evals.data.photo_files import absent, loader
-from a3gan_jax.evals.data.tables import csv_file, read_table
 from a3gan_jax.evals.photos import LabelledPhotos
 
 INVALID = 7  # field of a face's line: 1 where nobody can tell whether it is a face
