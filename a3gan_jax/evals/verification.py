@@ -19,7 +19,7 @@ from a3gan_jax.evals.sights import Sights
 FALSE_ACCEPTS = 1e-3
 AT_RATE = f"accepted at {FALSE_ACCEPTS:g}"
 QUESTIONS = ("originals", "probe", "linkable")
-HEADLINE = tuple(f"{question}/{at}" for question in QUESTIONS[1:] for at in (AT_RATE, "accepted"))
+HEADLINE = (f"probe/{AT_RATE}", "probe/accepted", "linkable/auc")  # where all look alike, all pairs are accepted
 
 
 class Verification:

@@ -44,6 +44,13 @@ def test_pseudonyms_of_one_person_can_be_linkable_without_being_known():
     assert result["cosine/probe/accepted"].value < 0.01 and result["cosine/linkable/accepted"].value > 0.99
 
 
+def test_black_boxes_are_accepted_alike_and_so_not_linkable():
+    photos, known = album(people=60, photos=4)
+    result = figures(sights(known), sights(np.eye(1, 64, dtype=np.float32).repeat(len(photos), axis=0)), photos)
+    assert result["cosine/linkable/accepted"].value == result["cosine/linkable/others accepted at 0.001"].value == 1
+    assert result["unseen/linkable/auc"].value == 0.5
+
+
 def test_thresholds_do_not_come_from_the_fold_that_is_judged():
     photos, known = album(people=60, photos=4)
     spoiled = known.copy()

@@ -90,8 +90,9 @@ def _places(embeddings: np.ndarray, identity: np.ndarray, learned: np.ndarray, t
     rows = np.nan_to_num((embeddings[tested] - centre) / spread)
     logits = _with_bias(rows) @ weights
     right = logits[np.arange(len(tested)), np.searchsorted(people, identity[tested])]
-    # A face that could not be embedded counts as recognised: a failure is no protection.
-    return np.where(np.isfinite(embeddings[tested]).all(1), (logits > right[:, None]).sum(1), 0).tolist()
+    # Whoever is as likely comes first: where all look alike nobody is named. A face that could not be embedded counts
+    # as recognised: a failure is no protection.
+    return np.where(np.isfinite(embeddings[tested]).all(1), (logits >= right[:, None]).sum(1) - 1, 0).tolist()
 
 
 def train_head(features: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:

@@ -38,6 +38,11 @@ def test_where_nothing_is_left_a_parrot_guesses():
     assert result["cosine/rank 1"].low <= 0.05 <= result["cosine/rank 1"].high
 
 
+def test_where_all_look_alike_nobody_is_named():
+    photos, _ = album(people=20, photos=10)
+    assert figures(photos, strangers(1).repeat(200, axis=0))["cosine/rank 1"].value == 0
+
+
 def test_a_face_that_could_not_be_embedded_counts_as_named():
     photos, _ = album(people=20, photos=10)
     after = strangers(200, seed=8)
