@@ -1,6 +1,6 @@
 """Are CelebA's attributes that were there before seen in the result? Asked of a probe of features; part of quality."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -19,10 +19,11 @@ def attribute_evidence(
     after: np.ndarray,
     cluster: np.ndarray,
     probe: AttributeProbe | None,
-    kept: Sequence[str],
+    asked: Mapping[str, np.ndarray],
     not_run: list[list[str]],
 ) -> Evidence:
-    """Labels and what is seen before and after, (N, K) in {0, 1, None}; empty where there is nothing to learn.
+    """Labels, what is seen before and after, and what was asked, (N, K) in {0, 1, None}; empty where there is nothing
+    to learn.
 
     Args:
         photos: with N faces.
@@ -30,7 +31,7 @@ def attribute_evidence(
         after: (N, D) of the results.
         cluster: (N,) int; people.
         probe: see ``Quality``.
-        kept: see ``Quality``.
+        asked: of the method, see ``Sights``.
         not_run: what could not be asked, and why, is added here.
     """
     names, labels = photos.attribute_names, photos.attributes
@@ -62,15 +63,18 @@ def attribute_evidence(
         seen = [probe(features) for features in (before, after)]
     return {
         "names": list(names),
-        "kept": [name for name in names if name in kept],
         "labels": labels.tolist(),
         "before": plain(seen[0]),
         "after": plain(seen[1]),
+        "asked": plain(np.stack([asked.get(name, np.full(len(labels), np.nan)) for name in names], 1)),
     }
 
 
 def attribute_figures(evidence: Evidence, found: np.ndarray, cluster: np.ndarray) -> Iterator[Figure]:
     """How good the probe is on originals that it has not seen, and how often it says the same of the result.
+
+    "changed as asked" and "kept as asked" are of the attributes that the probe sees rightly in the original, and that
+    the method was to change, or to leave: the share that it sees as asked in the result.
 
     "balanced" gives faces with and without an attribute the same weight; of two that guess it is one half.
     """
@@ -90,12 +94,23 @@ def attribute_figures(evidence: Evidence, found: np.ndarray, cluster: np.ndarray
     yield mean("attributes/agreement/found only", agrees[usable].mean(1), cluster[usable])
     yield _balanced("attributes/balanced agreement", agrees[known], before[known] == 1, cluster[known])
     yield _balanced("attributes/balanced agreement/found only", agrees[usable], before[usable] == 1, cluster[usable])
-    if evidence["kept"]:
-        kept = np.isin(names, evidence["kept"])
-        yield mean("attributes/kept/agreement", agrees[:, kept].mean(1), cluster)
-        yield mean("attributes/kept/agreement/found only", agrees[usable][:, kept].mean(1), cluster[usable])
-        if not kept.all():
-            yield mean("attributes/others/changed/found only", 1 - agrees[usable][:, ~kept].mean(1), cluster[usable])
+    asked = numbers(evidence["asked"], len(names))
+    for word, cells in (("changed", asked == 1 - labels), ("kept", asked == labels)):
+        cells &= right
+        for end, rows in (("", np.full(len(found), True)), ("/found only", usable)):
+            if cells[rows].any():
+                shown = usable[:, None] & (after == asked)
+                yield _cells(f"attributes/{word} as asked{end}", shown[rows], cells[rows], cluster[rows])
+
+
+def _cells(name: str, right: np.ndarray, cells: np.ndarray, cluster: np.ndarray) -> Figure:
+    """The share that is ``right`` among the ``cells`` (N, K) that count."""
+
+    def statistic(rows: np.ndarray) -> float:
+        count = cells[rows].sum()
+        return float((right[rows] & cells[rows]).sum() / count) if count else float("nan")
+
+    return bootstrap(name, statistic, len(right), cluster)
 
 
 def _balanced(name: str, right: np.ndarray, truth: np.ndarray, cluster: np.ndarray) -> Figure:

@@ -4,7 +4,7 @@ What is bounded is told of all faces, a lost one as the worst. Differences of la
 over all faces they are told as the share that stays within a bound.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -32,14 +32,13 @@ class Quality:
     Args:
         probe: tells attributes from the features, learned on other people's originals, all attributes of the photos in
             their order. None: it is learned on the originals of the same data set, for each part on that of others.
-        kept: attributes that the method was asked to keep.
     """
 
     name = "quality"
     needs = (SIMILARITY, PERCEPTUAL, MESH, FEATURES)
 
-    def __init__(self, probe: AttributeProbe | None = None, kept: Sequence[str] = ()):
-        self._probe, self._kept = probe, tuple(kept)
+    def __init__(self, probe: AttributeProbe | None = None):
+        self._probe = probe
 
     def measure(self, photos: LabelledPhotos, before: Sights, after: Sights) -> Evidence:
         """Similarities, distances and angles photo by photo, features as sums, attributes seen before and after."""
@@ -75,7 +74,7 @@ class Quality:
         else:
             blocks = group_folds(cluster[usable], BLOCKS)
             evidence["frechet"] = frechet_parts(*(f[usable] for f in features), found[usable], blocks)
-        evidence["attributes"] = attribute_evidence(photos, *features, cluster, self._probe, self._kept, not_run)
+        evidence["attributes"] = attribute_evidence(photos, *features, cluster, self._probe, after.asked, not_run)
         return evidence
 
     def figures(self, evidence: Evidence) -> Iterator[Figure]:

@@ -16,6 +16,7 @@ import a3gan_jax
 from a3gan_jax.evals.sights import Sights
 
 FIELDS = ("found", "box", "landmarks", "score")
+MAPS = ("values", "asked")
 
 
 class SightCache:
@@ -38,16 +39,23 @@ class SightCache:
         """What ``save`` was given, None if nothing was. A file that cannot be read counts as none."""
         try:
             with (self._folder / f"{key}.npz").open("rb") as file, np.load(file) as kept:
-                values = {name.removeprefix("value/"): kept[name] for name in kept.files if name.startswith("value/")}
                 failures = [tuple(failure) for failure in json.loads(str(kept["failures"]))]
-                return Sights(**{field: kept[field] for field in FIELDS}, values=values), failures
+                maps = {
+                    group: {
+                        name.removeprefix(f"{group}/"): kept[name]
+                        for name in kept.files
+                        if name.startswith(f"{group}/")
+                    }
+                    for group in MAPS
+                }
+                return Sights(**{field: kept[field] for field in FIELDS}, **maps), failures
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
     def save(self, key: str, sights: Sights, failures: Sequence[tuple[int, str]]) -> None:
         """Keeps sights and failures (position in the part, what); the file is whole or not there."""
         arrays = {field: getattr(sights, field) for field in FIELDS}
-        arrays |= {f"value/{name}": value for name, value in sights.values.items()}
+        arrays |= {f"{group}/{name}": value for group in MAPS for name, value in getattr(sights, group).items()}
         temporary = self._folder / f".{key}.npz"
         np.savez(temporary, failures=json.dumps(list(failures)), **arrays)
         temporary.replace(self._folder / f"{key}.npz")

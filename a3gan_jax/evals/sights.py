@@ -45,6 +45,7 @@ class Sights:
     box: (N, 4) left, top, width, height, where the observers looked; landmarks: (N, 5, 2); score: (N,) in [0, 1].
     values: name of an observer or comparer -> (N, D) float32; rows of nan where it could say nothing. The comparers'
         names are only there in the sights of results.
+    asked: name of an attribute -> (N,) in {0, 1, nan}: what the method was to show on that face, as far as it says so.
     """
 
     found: np.ndarray
@@ -52,6 +53,7 @@ class Sights:
     landmarks: np.ndarray
     score: np.ndarray
     values: Mapping[str, np.ndarray]
+    asked: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def central(faces: Sequence[Detection], height: int, width: int) -> Detection | None:
@@ -131,7 +133,10 @@ def join(parts: Sequence[Sights]) -> Sights:
         for field in ("found", "box", "landmarks", "score")
     }
     values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
-    return Sights(**arrays, values=values)
+    names = dict.fromkeys(name for part in parts for name in part.asked)
+    unsaid = [np.full(len(part.found), np.nan) for part in parts]
+    asked = {n: np.concatenate([p.asked.get(n, none) for p, none in zip(parts, unsaid, strict=True)]) for n in names}
+    return Sights(**arrays, values=values, asked=asked)
 
 
 def _middle(height: int, width: int) -> Detection:

@@ -2,18 +2,21 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from a3gan_jax.anonymizer import AnonymizedPhoto
 from a3gan_jax.evals.crops import gallery as aligned_gallery
 from a3gan_jax.evals.data.open import DataSpec, open_photos
 from a3gan_jax.evals.methods.load import load_method
-from a3gan_jax.evals.methods.method import Method
+from a3gan_jax.evals.methods.method import AttributeMethod, Method
 from a3gan_jax.evals.observers import RecognizerObserver, load_comparer, load_observer, load_recognizers
 from a3gan_jax.evals.photos import LabelledPhotos
 from a3gan_jax.evals.sight_cache import SightCache
-from a3gan_jax.evals.sights import Comparer, Observer, Sights, join, look
+from a3gan_jax.evals.sights import Comparer, Observer, Sights, central, join, look
 from a3gan_jax.faces.detector import Detection, YuNet
 
 PART = 48  # photos that are looked at and kept together
@@ -66,18 +69,22 @@ def survey(part: Part) -> tuple[Sights, list[tuple[int, str]]]:
     method = None if spec.method is None else method_of(spec.method, spec.weights, spec.seed, spec.gallery)
     cache = SightCache(spec.cache)
     who = [*spec.recognizers, *spec.observers, *(spec.comparers if method else ())]
+    who += [content for name in spec.recognizers if (content := folder_content(name))]
     key = cache.key(originals, ["originals" if method is None else f"{method.name}: {method.description}", *who])
     if (kept := cache.load(key)) is not None:
         return kept[0], [(part.start + position, what) for position, what in kept[1]]
     find = detector()
     faces = [[] if image is None else find(image) for image in originals]
-    results = None
+    results = made = None
     if method is not None:
         files = photos.files[part.start : part.stop]
-        results, more = apply(method, originals, faces, files)
+        made, more = apply(method, originals, faces, files)
+        results = [photo and photo.image for photo in made]
         failures += more
     tools = tools_of(spec.recognizers, spec.observers, spec.comparers if method else ())
     sights = look(originals, results, find, *tools, faces)
+    if made is not None:
+        sights = dataclasses.replace(sights, asked=asked(originals, faces, made))
     cache.save(key, sights, failures)
     return sights, [(part.start + position, what) for position, what in failures]
 
@@ -87,23 +94,58 @@ def apply(
     originals: Sequence[np.ndarray | None],
     faces: Sequence[Sequence[Detection]],
     files: Sequence[str],
-) -> tuple[list[np.ndarray | None], list[tuple[int, str]]]:
-    """The method's photos, None where it fails, and the failures by position; a photo that is None stays so."""
-    results: list[np.ndarray | None] = [None] * len(originals)
+) -> tuple[list[AnonymizedPhoto | None], list[tuple[int, str]]]:
+    """The method's photos, None where it fails, and the failures by position; a photo that is None stays so.
+
+    What became of the faces is told by an ``AttributeMethod`` only.
+    """
+
+    def edit(positions: Sequence[int]) -> list[AnonymizedPhoto]:
+        given = [[sequence[i] for i in positions] for sequence in (originals, faces, files)]
+        if isinstance(method, AttributeMethod):
+            return method.edit(*given)
+        return [AnonymizedPhoto(image, ()) for image in method(*given)]
+
+    results: list[AnonymizedPhoto | None] = [None] * len(originals)
     there = [position for position, image in enumerate(originals) if image is not None]
     try:
-        made = method(*([sequence[i] for i in there] for sequence in (originals, faces, files)))
-        for position, image in zip(there, made, strict=True):
-            results[position] = image
+        for position, photo in zip(there, edit(there), strict=True):
+            results[position] = photo
         return results, []
     except ValueError:  # one of them fails: which?
         failures = []
         for position in there:
             try:
-                (results[position],) = method([originals[position]], [faces[position]], [files[position]])
+                (results[position],) = edit([position])
             except ValueError as error:
                 failures.append((position, str(error)))
         return results, failures
+
+
+def asked(
+    originals: Sequence[np.ndarray | None],
+    faces: Sequence[Sequence[Detection]],
+    made: Sequence[AnonymizedPhoto | None],
+) -> dict[str, np.ndarray]:
+    """What the method was to show on the face that matters in each photo: see ``Sights.asked``."""
+    rows: list[Mapping[str, int]] = []
+    for original, found, photo in zip(originals, faces, made, strict=True):
+        face = None if original is None else central(found, *original.shape[:2])
+        outcomes = zip(found, photo.faces, strict=True) if photo is not None and photo.faces else ()
+        rows.append(next((told.after for one, told in outcomes if one is face and told.after is not None), {}))
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+
+
+@functools.cache
+def folder_content(name: str) -> str | None:
+    """The sha256 of what lies in a recogniser's folder; None for one that comes with a package."""
+    if not (folder := Path(name)).is_dir():
+        return None
+    content = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return content.hexdigest()
 
 
 def read(photos: LabelledPhotos, positions: range) -> tuple[list[np.ndarray | None], list[tuple[int, str]]]:

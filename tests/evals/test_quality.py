@@ -1,5 +1,6 @@
 """Figures of quality worked out by hand, and attributes learned on other people."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -76,18 +77,34 @@ def test_attributes_are_learned_on_other_people_and_compared():
     changed = features.copy()
     changed[: count // 2, 0] *= -1  # half of all stop smiling, or begin
     found = np.arange(count) > 0
-    after = sights(count, found, efficientnet=changed)
-    evidence, figures = judge(Quality(kept=("Young",)), known, sights(count, efficientnet=features), after)
+    smiling = known.attributes[:, 0]
+    asked = {"Smiling": np.where(np.arange(count) < count // 2, 1.0 - smiling, smiling)}
+    after = dataclasses.replace(sights(count, found, efficientnet=changed), asked=asked)
+    evidence, figures = judge(Quality(), known, sights(count, efficientnet=features), after)
     assert evidence["attributes"]["names"] == ["Smiling", "Young"]
     assert ["attributes Bald", "fewer than 10 faces of other people have or lack them"] in evidence["not_run"]
     assert figures["attributes/smiling/probe accuracy"].value > 0.75
     assert figures["attributes/young/probe accuracy"].value < 0.7
     assert 0.4 < figures["attributes/smiling/agreement"].value < 0.7
-    kept, lost = figures["attributes/kept/agreement/found only"], figures["attributes/kept/agreement"]
-    assert lost.value * lost.count == pytest.approx(kept.value * kept.count) and kept.count == lost.count - 1
-    assert figures["attributes/others/changed/found only"].value == pytest.approx(
-        1 - figures["attributes/smiling/agreement/found only"].value
-    )
+    changed, lost = figures["attributes/changed as asked/found only"], figures["attributes/changed as asked"]
+    assert 0.7 < lost.value < changed.value and lost.count == changed.count + 1
+    assert figures["attributes/kept as asked"].value == 1  # what nothing was done to is seen as before
+
+
+def test_attributes_that_the_method_does_not_choose_are_asked_of_nobody():
+    known, features = faces()
+    seen = sights(len(known), efficientnet=features)
+    _, figures = judge(Quality(), known, seen, seen)
+    assert not [name for name in figures if "as asked" in name]
+
+
+def test_what_is_asked_and_not_done_is_told():
+    known, features = faces()
+    seen = sights(len(known), efficientnet=features)
+    after = dataclasses.replace(seen, asked={"Smiling": 1.0 - known.attributes[:, 0]})
+    _, figures = judge(Quality(), known, seen, after)
+    assert figures["attributes/changed as asked"].value == 0
+    assert "attributes/kept as asked" not in figures
 
 
 def test_equal_features_agree_in_all_and_are_at_no_distance():

@@ -1,5 +1,6 @@
 """What was seen is kept for the same photos, method and observers, and for nothing else."""
 
+import dataclasses
 import stat
 
 import numpy as np
@@ -16,6 +17,7 @@ def test_sights_and_failures_come_back(tmp_path):
     key = cache.key(PHOTOS, ["blur", "dlib"])
     assert cache.load(key) is None
     seen = sights(strangers(2), np.array([True, False]), fer=np.full((2, 7), np.nan, np.float32))
+    seen = dataclasses.replace(seen, asked={"Smiling": np.array([1.0, np.nan])})
     cache.save(key, seen, [(1, "cannot be read")])
     back, failures = SightCache(tmp_path / "cache").load(key)
     assert failures == [(1, "cannot be read")] and back.values.keys() == seen.values.keys()
@@ -23,6 +25,8 @@ def test_sights_and_failures_come_back(tmp_path):
         np.testing.assert_array_equal(getattr(back, field), getattr(seen, field))
     for name, value in seen.values.items():
         np.testing.assert_array_equal(back.values[name], value)
+    assert back.asked.keys() == {"Smiling"}
+    np.testing.assert_array_equal(back.asked["Smiling"], seen.asked["Smiling"])
 
 
 def test_another_pixel_photo_method_or_observer_is_another_key(tmp_path):

@@ -11,6 +11,8 @@ Two are losses, and take weights of a training without them, here as ``a3gan`` w
 * no anonymization loss: ``python -m experiments.train --config.loss.anonymization=0 ...``
 * no identity loss: ``python -m experiments.train --config.loss.identity=0 --config.loss.identity_critic=0 ...``
 
+``a3gan:expression`` and its like are the whole again, where a user keeps what a task needs (``attributes.TASKS``).
+
 Ablations run without the recogniser's check: it would cover what a part lets through. ``a3gan-unchecked`` is the whole
 to compare them with.
 """
@@ -22,14 +24,17 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from a3gan_jax.anonymizer import Anonymizer
-from a3gan_jax.attributes import control
+from a3gan_jax.anonymizer import AnonymizedPhoto, Anonymizer
+from a3gan_jax.attributes import TASKS, control
 from a3gan_jax.checkpoint import SavedModel, load_model
 from a3gan_jax.faces.detector import Detection
 
 
 class A3GAN:
-    """The product on photos; a ``Method``. Each face is a person of its own, told from the others by its pixels."""
+    """The product on photos; an ``AttributeMethod``.
+
+    Each face is a person of its own, told from the others by its pixels.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class A3GAN:
         *,
         seed: int = 0,
         strength: float = 1.0,
+        task: str = "none",
         check: bool = True,
         ainet: bool = True,
     ):
@@ -47,6 +53,7 @@ class A3GAN:
             weights: words for the report, see ``read_weights``.
             seed: 0 <= seed < 2**32.
             strength: in (0, 1]; below 1 there is no check.
+            task: whose attributes stay, a key of ``attributes.TASKS``.
             check: as in ``Anonymizer.anonymize_photos``.
             ainet: whether AINet may choose attributes; all stay if not.
 
@@ -57,19 +64,26 @@ class A3GAN:
             raise ValueError(f"a3gan needs a strength in (0, 1], not {strength:g}")
         check = check and strength == 1
         ablation = "-no-ainet" if not ainet else "" if check or strength < 1 else "-unchecked"
-        self.name = f"a3gan{ablation}" + (f":{strength:g}" if strength < 1 else "")
-        self.description = f"A3GAN{'' if ainet else ' without AINet'}, {weights}, strength {strength:g}, seed {seed}, "
-        self.description += "checked by a recogniser" if check else "unchecked"
+        dial = f":{strength:g}" if strength < 1 else ""
+        self.name = f"a3gan{ablation}{dial}" + (f":{task}" if task != "none" else "")
+        names = anonymizer.model.attribute_names
+        kept = ", ".join(name for name in TASKS[task] if name in names) if ainet else "all attributes"
+        parts = [f"A3GAN{'' if ainet else ' without AINet'}", weights, f"strength {strength:g}, seed {seed}"]
+        parts += [f"kept: {kept}"] if kept else []
+        self.description = ", ".join([*parts, "checked by a recogniser" if check else "unchecked"])
         self._anonymizer = anonymizer
-        self._options = dict(seed=seed, strength=strength, check=check)
-        if not ainet:
-            self._options["control"] = control(anonymizer.model.attribute_names, change=())
+        free = {"task": task} if ainet else {"change": ()}
+        self._options = dict(seed=seed, strength=strength, check=check, control=control(names, **free))
 
     def __call__(
         self, images: Sequence[np.ndarray], faces: Sequence[Sequence[Detection]], files: Sequence[str]
     ) -> list[np.ndarray]:
-        photos = self._anonymizer.anonymize_photos(images, detections=faces, **self._options)
-        return [photo.image for photo in photos]
+        return [photo.image for photo in self.edit(images, faces, files)]
+
+    def edit(
+        self, images: Sequence[np.ndarray], faces: Sequence[Sequence[Detection]], files: Sequence[str]
+    ) -> list[AnonymizedPhoto]:
+        return self._anonymizer.anonymize_photos(images, detections=faces, **self._options)
 
 
 def read_weights(folder: str | Path | None) -> tuple[SavedModel, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from a3gan_jax.anonymizer import Anonymizer
+from a3gan_jax.attributes import TASKS
 from a3gan_jax.evals.methods import filters
 from a3gan_jax.evals.methods.a3gan import A3GAN, read_weights
 from a3gan_jax.evals.methods.ksame import K, KSame
@@ -21,7 +22,7 @@ _SEVERAL = {
     "ksame": (f"ksame:{K}",),
 }
 _PLAIN = ("identity", "blackbox", "a3gan", "a3gan-unchecked", "a3gan-no-scu", "a3gan-no-ainet", "random-edit")
-_FORMS = (*_PLAIN, "a3gan:STRENGTH", "blur:SHARE", "pixelate:BLOCKS", "ksame:K", "folder:PATH")
+_FORMS = (*_PLAIN, "a3gan:STRENGTH", "a3gan:TASK", "blur:SHARE", "pixelate:BLOCKS", "ksame:K", "folder:PATH")
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -52,9 +53,9 @@ def load_method(text: str, *, weights: str | Path | None, seed: int, gallery: np
 
     Args:
         text: one of ``method_names``, or one of their kinds with another parameter: ``a3gan:STRENGTH`` in (0, 1],
-            ``blur:SHARE`` of the face's width, ``pixelate:BLOCKS`` over it, ``ksame:K``; ``folder:PATH`` of photos that
-            are anonymised already, under the same relative names; or ``package.module:function``, see
-            ``peers.PeerFunction``.
+            ``a3gan:TASK`` of ``attributes.TASKS``, ``blur:SHARE`` of the face's width, ``pixelate:BLOCKS`` over it,
+            ``ksame:K``; ``folder:PATH`` of photos that are anonymised already, under the same relative names; or
+            ``package.module:function``, see ``peers.PeerFunction``.
         weights: folder of the model behind the names with a3gan and ``random-edit``; None: the package's own.
         seed: of all that is drawn, 0 <= seed < 2**32.
         gallery: for ``ksame``, see ``KSame``.
@@ -71,9 +72,9 @@ def load_method(text: str, *, weights: str | Path | None, seed: int, gallery: np
         return OpenGates(*read_weights(weights), random_edit=text == "random-edit", seed=seed)
     if text in _PLAIN or (kind == "a3gan" and colon):
         options = {"a3gan-unchecked": {"check": False}, "a3gan-no-ainet": {"check": False, "ainet": False}}
-        strength = _parameter(text, float) if colon else 1.0
+        asked = {"task": value} if value in TASKS else {"strength": _parameter(text, float)} if colon else {}
         model, words = read_weights(weights)
-        return A3GAN(Anonymizer(model), words, seed=seed, strength=strength, **options.get(text, {}))
+        return A3GAN(Anonymizer(model), words, seed=seed, **asked, **options.get(text, {}))
     if text in _SEVERAL:
         raise ValueError(f"{text} needs a parameter, such as {' or '.join(_SEVERAL[text])}")
     if kind == "blur":

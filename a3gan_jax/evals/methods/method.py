@@ -1,10 +1,11 @@
 """What is judged: anything that takes photos with their faces and gives them back without the people."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from a3gan_jax.anonymizer import AnonymizedPhoto
 from a3gan_jax.faces.detector import Detection
 
 
@@ -32,3 +33,13 @@ class Method(Protocol):
             ValueError: it fails on a photo; a peer's failure names the file. Nothing is returned then: who wants to
                 know of every photo asks about one a call.
         """
+
+
+@runtime_checkable
+class AttributeMethod(Method, Protocol):
+    """A method that says which attributes each face of its photos is to show."""
+
+    def edit(
+        self, images: Sequence[np.ndarray], faces: Sequence[Sequence[Detection]], files: Sequence[str]
+    ) -> list[AnonymizedPhoto]:
+        """As the call, with what became of every face, in the order of ``faces``."""

@@ -8,6 +8,7 @@ import pytest
 
 from a3gan_jax import inference
 from a3gan_jax.anonymizer import Anonymizer
+from a3gan_jax.attributes import TASKS
 from a3gan_jax.checkpoint import SavedModel, export_model
 from a3gan_jax.evals.methods.a3gan import A3GAN, read_weights
 from a3gan_jax.evals.methods.open_gates import OpenGates
@@ -94,6 +95,18 @@ def test_strength_lets_the_original_through_and_has_no_check(model, street):
     assert (result != unchecked(model)([street], [FACES], FILES)[0]).any()
     with pytest.raises(ValueError, match=r"strength in \(0, 1\], not 0"):
         unchecked(model, strength=0)
+
+
+def test_a_task_keeps_its_attributes_and_the_method_says_what_it_shows(model, street):
+    anonymizer = Anonymizer(model, detector=never_asked, recognizer=never_asked)
+    method = A3GAN(anonymizer, "weights", task="expression", check=False)
+    kept = [name for name in TASKS["expression"] if name in model.config.attributes]
+    assert kept and method.name == "a3gan-unchecked:expression" and f"kept: {', '.join(kept)}" in method.description
+    (photo,) = method.edit([street], [FACES], FILES)
+    np.testing.assert_array_equal(photo.image, method([street], [FACES], FILES)[0])
+    assert len(photo.faces) == len(FACES)
+    for told in photo.faces:
+        assert [told.before[name] for name in kept] == [told.after[name] for name in kept]
 
 
 def test_without_ainet_the_pseudonym_shall_show_the_originals_attributes(model, street, monkeypatch):

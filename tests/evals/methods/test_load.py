@@ -44,6 +44,7 @@ def test_the_description_tells_parameters_weights_and_seed():
 
 def test_parameters_are_read_and_names_normal():
     names = {"blur:0.20": "blur:0.2", "pixelate:12": "pixelate:12", "ksame:3": "ksame:3", "a3gan:0.50": "a3gan:0.5"}
+    names |= {"a3gan:expression": "a3gan:expression", "a3gan:none": "a3gan"}
     for text, name in {**names, "a3gan:1": "a3gan"}.items():
         assert make(text).name == name
 
