@@ -72,8 +72,8 @@ def evaluate(given: Any) -> None:
     photos = {name: open_photos(spec) for name, spec in specs.items()}
     others = DataSpec("celeba_train", given.data["celeba"], GALLERY) if "celeba" in given.data else None
 
-    def spec(data: str, method: str | None, seed: int = given.seed) -> survey.Spec:
-        needs = {need for name in DATA[data][1] for need in every[name].needs}
+    def spec(data: str, method: str | None, seed: int = given.seed, asked: tuple[str, ...] = ()) -> survey.Spec:
+        needs = {need for name in asked or DATA[data][1] for need in every[name].needs}
         return survey.Spec(
             specs[data],
             method,
@@ -97,7 +97,7 @@ def evaluate(given: Any) -> None:
     if attacked:
         for method, seed in itertools.product(methods, range(1, given.seeds)):
             if method == "a3gan" or method.startswith("a3gan:"):
-                wanted[attacked, method, given.seed + seed] = spec(attacked, method, given.seed + seed)
+                wanted[attacked, method, given.seed + seed] = spec(attacked, method, given.seed + seed, (SEEDS,))
     jobs = [(key, part) for key, s in wanted.items() for part in survey.parts(s, len(photos[key[0]]))]
     seen: dict[Any, list] = {}
     for (key, _), result in zip(jobs, _map(survey.survey, [part for _, part in jobs], given.processes), strict=True):
