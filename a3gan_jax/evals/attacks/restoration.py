@@ -70,12 +70,12 @@ def _crops(method, images: list, files) -> list[tuple[np.ndarray, np.ndarray] | 
     for image, file in zip(images, files, strict=True):
         faces = [] if image is None else find(image)
         face = None if image is None else central(faces, *image.shape[:2])
-        (result,), _ = survey.apply(method, [image], [faces], [file])
-        if face is None or result is None:
+        (made,), _ = survey.apply(method, [image], [faces], [file])
+        if face is None or made is None:
             pairs.append(None)
             continue
-        place = again(find(result), face) or face
-        pairs.append((aligned_crop(result, place, SIZE), aligned_crop(image, place, SIZE)))
+        place = again(find(made.image), face) or face
+        pairs.append((aligned_crop(made.image, place, SIZE), aligned_crop(image, place, SIZE)))
     return pairs
 
 
