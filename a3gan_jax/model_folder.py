@@ -45,7 +45,8 @@ def write_model_folder(
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         # Compressing would hold a third copy of all arrays, to make them a sixth smaller.
-        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=False)) as checkpointer:
+        handler = ocp.PyTreeCheckpointHandler(use_compression=False, multiprocessing_options=_alone())
+        with ocp.Checkpointer(handler, multiprocessing_options=_alone()) as checkpointer:
             checkpointer.save(new / "variables", args=ocp.args.PyTreeSave(variables))
         (new / _UNFINISHED).write_text(json.dumps(description, indent=2) + "\n")
         if directory.exists():
@@ -60,6 +61,12 @@ def write_model_folder(
             old.rename(directory)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _alone() -> ocp.options.MultiprocessingOptions:
+    """Orbax shall not wait for other processes of a run: they write nothing."""
+    process = jax.process_index()
+    return ocp.options.MultiprocessingOptions(primary_host=process, active_processes={process})
 
 
 def _is_unfinished(directory: Path) -> bool:

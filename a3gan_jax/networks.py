@@ -7,14 +7,15 @@ from a3gan_jax.models.ainet import AINet, AINetConfig
 from a3gan_jax.models.discriminator import Discriminator, DiscriminatorConfig
 from a3gan_jax.models.generator import Generator, GeneratorConfig
 from a3gan_jax.models.identity_critic import IdentityCritic, IdentityCriticConfig
-from a3gan_jax.models.layers import resolve_conv_form
+from a3gan_jax.models.layers import compute_type, resolve_conv_form
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """What is needed to rebuild the networks; plain values, so that it goes to JSON and back.
 
-    ``conv`` may be ``auto``: the form is chosen where the networks are built, the parameters are the same.
+    ``conv`` may be ``auto``: the form is chosen where the networks are built. ``compute`` is the type of what has the
+    extent of an image, ``float32`` or ``bfloat16``. The parameters are the same whatever these two are.
     """
 
     image_size: int
@@ -28,6 +29,7 @@ class ModelConfig:
     discriminator_base: int = 32
     critic_base: int = 24
     conv: str = "auto"
+    compute: str = "float32"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -52,7 +54,8 @@ class Networks:
     @classmethod
     def create(cls, config: ModelConfig) -> "Networks":
         """Builds the modules, with no parameters yet; ValueError when the sizes do not fit together."""
-        k, conv = len(config.attributes), resolve_conv_form(config.conv)
+        k, how = len(config.attributes), dict(conv=resolve_conv_form(config.conv), compute=config.compute)
+        compute_type(config.compute)
         return cls(
             config,
             Generator(
@@ -64,10 +67,16 @@ class Networks:
                     levels=config.levels,
                     style_width=config.style_width,
                     face_priors=config.face_priors,
-                    conv=conv,
+                    **how,
                 )
             ),
             AINet(AINetConfig(k, config.z_dim)),
-            Discriminator(DiscriminatorConfig(config.image_size, k, config.discriminator_base, conv=conv)),
-            IdentityCritic(IdentityCriticConfig(config.num_people, config.critic_base, conv=conv)),
+            Discriminator(DiscriminatorConfig(config.image_size, k, config.discriminator_base, **how)),
+            IdentityCritic(IdentityCriticConfig(config.num_people, config.critic_base, **how)),
         )
+
+    @property
+    def exact_discriminator(self) -> Discriminator:
+        """The same in float32 at least: a gradient penalty is a difference of small numbers."""
+        compute = self.config.compute if self.config.compute != "bfloat16" else "float32"
+        return Discriminator(dataclasses.replace(self.discriminator.config, compute=compute))

@@ -6,13 +6,14 @@ from typing import NamedTuple
 from flax import linen as nn
 from jax import Array
 
-from a3gan_jax.models.layers import Conv, ConvForm, he_normal, leaky_relu
+from a3gan_jax.models.layers import Conv, ConvForm, compute_type, exact, he_normal, leaky_relu
 
 
 @dataclasses.dataclass(frozen=True)
 class DiscriminatorConfig:
     """``image_size`` 64, 128 or 256; ``base`` channels after the first stage, doubled at each of the stages that lead
-    to 4x4 pixels, up to ``max_channels``; ``width`` of the dense layer; ``conv`` ``lax`` or ``matmul``."""
+    to 4x4 pixels, up to ``max_channels``; ``width`` of the dense layer; ``conv`` ``lax`` or ``matmul``; ``compute``
+    ``float32`` or ``bfloat16``, of the convolutions."""
 
     image_size: int
     num_attributes: int
@@ -20,6 +21,7 @@ class DiscriminatorConfig:
     max_channels: int = 512
     width: int = 256
     conv: ConvForm = "lax"
+    compute: str = "float32"
 
 
 class Verdict(NamedTuple):
@@ -45,11 +47,11 @@ class Discriminator(nn.Module):
     def __call__(self, images: Array) -> Verdict:
         """Images (N, S, S, 3) in [-1, 1]."""
         c = self.config
-        x, features = images, []
+        x, features = images.astype(compute_type(c.compute)), []
         for stage in range(c.image_size.bit_length() - 3):
             x = leaky_relu(Conv(min(c.base * 2**stage, c.max_channels), "down", c.conv)(x))
-            features.append(x)
+            features.append(exact(x))
         local = Conv(1, "pointwise", name="local")(features[-2])[..., 0]
-        x = leaky_relu(nn.Dense(c.width, kernel_init=he_normal)(x.reshape(x.shape[0], -1)))
+        x = leaky_relu(nn.Dense(c.width, kernel_init=he_normal)(features[-1].reshape(x.shape[0], -1)))
         real = nn.Dense(1, name="real")(x)[:, 0]
         return Verdict(real, local, nn.Dense(c.num_attributes, name="attributes")(x), tuple(features))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
-from a3gan_jax.models.layers import Conv, ConvForm, GroupNorm, leaky_relu, lecun_normal
+from a3gan_jax.models.layers import Conv, ConvForm, GroupNorm, compute_type, exact, leaky_relu, lecun_normal
 from a3gan_jax.models.scu import SuppressionNetwork
 
 
@@ -21,7 +21,8 @@ class GeneratorConfig:
     ``image_size``: 64, 128 or 256. ``levels``: stride-2 stages L, so the deepest feature has image_size / 2^L pixels a
     side. ``base``: channels at the shallowest level, doubled at each deeper one up to ``max_channels``.
     ``style_width``: of the vector that carries seed and attributes. ``face_priors``: the gates' priors, deepest first;
-    the last one serves all shallower levels. ``conv``: ``lax`` or ``matmul``.
+    the last one serves all shallower levels. ``conv``: ``lax`` or ``matmul``. ``compute``: ``float32`` or ``bfloat16``,
+    of everything that has the extent of an image.
     """
 
     image_size: int
@@ -33,6 +34,7 @@ class GeneratorConfig:
     style_width: int = 96
     face_priors: tuple[float, ...] = (0.0, 0.5, 2.0)
     conv: ConvForm = "lax"
+    compute: str = "float32"
 
     def __post_init__(self):
         if self.image_size not in (64, 128, 256):
@@ -77,7 +79,7 @@ class Decoder(nn.Module):
             x = jnp.concatenate([x, skip], axis=-1)
         # A layer at full size after the last transposed convolution smooths away its checkerboard.
         x = leaky_relu(Conv(max(8, self.config.base // 2), "up", conv)(x))
-        return jnp.tanh(Conv(3, kernel_init=lecun_normal)(x))
+        return jnp.tanh(exact(Conv(3, kernel_init=lecun_normal)(x)))
 
 
 class Generator(nn.Module):
@@ -131,11 +133,12 @@ class Generator(nn.Module):
             w = leaky_relu(layer(w))
         w = w * strength[:, None]
 
-        features = self.encoder(images)
-        state = self.constant + self.pseudonym(w)[:, None, None, :]
+        compute = compute_type(self.config.compute)
+        features = self.encoder(images.astype(compute))
+        state = (self.constant + self.pseudonym(w)[:, None, None, :]).astype(compute)
         suppressed, gates = self.suppression(features, state, strength, gate)
 
         deepest = suppressed[0]
-        injected = self.injection(w).reshape(*deepest.shape[:3], -1)
+        injected = self.injection(w).reshape(*deepest.shape[:3], -1).astype(compute)
         latent = jnp.concatenate([deepest, injected], axis=-1)
         return self.decoder(latent, suppressed[1:], w), gates

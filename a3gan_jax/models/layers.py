@@ -3,6 +3,8 @@
 Every convolution keeps one parameter shape, (kh, kw, in, out), whatever its form: ``lax`` calls XLA's convolution
 (right for GPU and TPU), ``matmul`` rewrites the stride-2 and the transposed ones as shifted slices and one matrix
 product, six times faster in a training step on a CPU. Stride-1 3x3 convolutions are fastest in XLA's own form.
+
+Layers compute in the type of their input, float32 or bfloat16; parameters and the statistics of norms are float32.
 """
 
 from typing import Literal
@@ -31,6 +33,19 @@ def resolve_conv_form(form: str) -> ConvForm:
     if form not in ("lax", "matmul"):
         raise ValueError(f"conv form {form!r} is not known; choose lax, matmul or auto")
     return form
+
+
+def compute_type(name: str) -> jnp.dtype:
+    """The type that networks compute in, by its name: float32, bfloat16, or float64 to compare without rounding (where
+    JAX has it enabled); ValueError if it is another."""
+    if name not in ("float32", "bfloat16", "float64"):
+        raise ValueError(f"compute type {name!r} is not known; choose float32 or bfloat16")
+    return jnp.dtype(name)
+
+
+def exact(x: Array) -> Array:
+    """In float32, or in float64 if it is that already: what a loss or a statistic needs."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _pad(x: Array) -> Array:
@@ -90,8 +105,8 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         side = {"same": 3, "pointwise": 1, "down": 4, "up": 4}[self.kind]
-        kernel = self.param("kernel", self.kernel_init, (side, side, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        kernel = self.param("kernel", self.kernel_init, (side, side, x.shape[-1], self.features)).astype(x.dtype)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
         match self.kind:
             case "same":
                 y = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=DIMENSIONS)
@@ -115,11 +130,11 @@ class GroupNorm(nn.Module):
     def __call__(self, x: Array, style: Array | None = None) -> Array:
         channels = x.shape[-1]
         groups = next(g for g in range(max(1, channels // 8), 0, -1) if channels % g == 0)
-        x = nn.GroupNorm(num_groups=groups, epsilon=1e-5)(x)
+        x = nn.GroupNorm(num_groups=groups, epsilon=1e-5, dtype=x.dtype)(x)
         if style is None:
             return x
         modulation = nn.Dense(2 * channels, use_bias=False, kernel_init=nn.initializers.normal(0.02))(style)
-        scale, shift = jnp.split(modulation[:, None, None, :], 2, axis=-1)
+        scale, shift = jnp.split(modulation[:, None, None, :].astype(x.dtype), 2, axis=-1)
         return x * (1.0 + scale) + shift
 
 

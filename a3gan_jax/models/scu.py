@@ -52,20 +52,20 @@ class SuppressiveConvUnit(nn.Module):
 
     @nn.compact
     def __call__(self, f: Array, h: Array, strength: Array, gate: Array | float | None = None) -> tuple[Array, Array]:
-        """Returns the suppressed feature and the gate, both (N, H, W, C)."""
+        """Returns the suppressed feature, in the type of ``f``, and the gate in float32, both (N, H, W, C)."""
         channels = f.shape[-1]
         s = strength[:, None, None, None]
         u = Conv(channels, "pointwise", kernel_init=lecun_normal, name="state")(h)
         if u.shape[1] != f.shape[1]:
             u = upsample(u)
         prior = self.param("prior", _face_prior(self.face_prior), (*f.shape[1:3], 1))
-        logit = Conv(channels, kernel_init=lecun_normal, name="gate")(jnp.concatenate([f, u], -1)) + prior
+        logit = Conv(channels, kernel_init=lecun_normal, name="gate")(jnp.concatenate([f, u], -1)) + prior  # float32
         g = jnp.clip((1 + 2 * GATE_SLACK) * nn.sigmoid(logit) - GATE_SLACK, 0.0, 1.0)
         if gate is not None:
             g = jnp.broadcast_to(jnp.asarray(gate, g.dtype), g.shape)
-        kept = (1.0 - s * g) * f
+        kept = (1.0 - s * g).astype(f.dtype) * f
         r = leaky_relu(Conv(channels, kernel_init=he_normal, name="replacement")(jnp.concatenate([kept, u], -1)))
-        return kept + s * g * r, g
+        return kept + (s * g).astype(f.dtype) * r, g
 
 
 class SuppressionNetwork(nn.Module):
