@@ -18,6 +18,9 @@ import orbax.checkpoint as ocp
 from a3gan_jax.model_folder import MODEL_FORMAT, read_arrays, read_description, write_model_folder, write_text
 from a3gan_jax.networks import ModelConfig
 
+#: Settings that a run may change where it goes on: its results do not depend on them.
+FREE = ("mesh.", "data.threads")
+
 
 class WorkdirMismatch(ValueError):
     """A workdir belongs to a run with another configuration."""
@@ -43,10 +46,13 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, step: int, state: Any, iterator: grain.DatasetIterator) -> None:
-        """Starts writing a checkpoint; does nothing if this step already has one."""
+        """Starts writing a checkpoint; does nothing if this step already has one.
+
+        Of the iterator the first process's state is kept: that of ``data.pipeline.face_batches`` is the same in all.
+        """
         if step == self.latest_step():
             return
-        items = ocp.args.Composite(state=ocp.args.StandardSave(state), data=grain.checkpoint.CheckpointSave(iterator))
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(iterator.get_state()))
         self._manager.save(step, args=items)
 
     def restore(self, abstract_state: Any, shardings: Any, iterator: grain.DatasetIterator) -> tuple[int, Any]:
@@ -54,7 +60,7 @@ class Checkpoints:
 
         Args:
             abstract_state: what ``jax.eval_shape`` returns for the state.
-            shardings: a sharding for each of its leaves; the run that saved may have used others.
+            shardings: a sharding for each of its leaves; the run that saved may have used others, and other processes.
             iterator: is set to the position that was saved.
 
         Returns:
@@ -66,10 +72,10 @@ class Checkpoints:
             abstract_state,
             shardings,
         )
-        items = ocp.args.Composite(
-            state=ocp.args.StandardRestore(target), data=grain.checkpoint.CheckpointRestore(iterator)
-        )
-        return step, self._manager.restore(step, args=items).state
+        items = ocp.args.Composite(state=ocp.args.StandardRestore(target), data=ocp.args.JsonRestore())
+        restored = self._manager.restore(step, args=items)
+        iterator.set_state(restored.data)
+        return step, restored.state
 
     def wait(self) -> None:
         """Returns when everything saved is on disk."""
@@ -95,7 +101,8 @@ def _steps(workdir: str | Path) -> list[int]:
 
 
 def claim_workdir(workdir: str | Path, config: Mapping[str, Any]) -> None:
-    """Makes the workdir and keeps the configuration in it; once there is a checkpoint, checks that it is the same.
+    """Makes the workdir and keeps the configuration in it; once there is a checkpoint, checks that it is the same, but
+    for what is ``FREE``.
 
     Raises:
         WorkdirMismatch: the workdir belongs to a run with another configuration; names every differing key.
@@ -110,7 +117,7 @@ def claim_workdir(workdir: str | Path, config: Mapping[str, Any]) -> None:
     differing = [
         f"  {key}: {kept.get(key, 'absent')!r} in the workdir, {given.get(key, 'absent')!r} now"
         for key in sorted(kept.keys() | given.keys())
-        if key not in kept or key not in given or kept[key] != given[key]
+        if not key.startswith(FREE) and (key not in kept or key not in given or kept[key] != given[key])
     ]
     if differing:
         raise WorkdirMismatch(

@@ -6,6 +6,7 @@ order of sums.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -25,20 +26,22 @@ STATE_RULES: tuple[tuple[str, int, PartitionSpec], ...] = (
 )
 
 
-def create_mesh(data: int = -1, fsdp: int = 1) -> Mesh:
-    """A mesh of ``data`` x ``fsdp`` devices over all processes; ``data`` -1 takes all devices that ``fsdp`` leaves.
+def create_mesh(data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A mesh of ``data`` x ``fsdp`` of the ``devices``, by default those of all processes; ``data`` -1 takes all that
+    ``fsdp`` leaves.
 
     Raises:
         ValueError: the two do not multiply to the number of devices.
     """
-    count = jax.device_count()
+    count = jax.device_count() if devices is None else len(devices)
     if fsdp < 1 or count % fsdp:
         raise ValueError(f"mesh.fsdp {fsdp} does not divide the {count} devices")
     if data == -1:
         data = count // fsdp
     if data * fsdp != count:
         raise ValueError(f"mesh.data {data} x mesh.fsdp {fsdp} is not the {count} devices; set mesh.data to -1")
-    return jax.make_mesh((data, fsdp), ("data", "fsdp"), axis_types=(AxisType.Auto, AxisType.Auto))
+    axis_types = (AxisType.Auto, AxisType.Auto)
+    return jax.make_mesh((data, fsdp), ("data", "fsdp"), axis_types=axis_types, devices=devices)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

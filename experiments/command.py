@@ -1,6 +1,7 @@
 """The command ``a3gan``: what stands in experiments/ and tools/, as subcommands.
 
-a3gan anonymize | train | evaluate | convert  ...     the same as python -m experiments.anonymize ...; --help for each
+a3gan anonymize | train | prepare | evaluate | convert  ...     the same as python -m experiments.anonymize ...; --help
+for each
 """
 
 import importlib
@@ -10,6 +11,7 @@ import sys
 COMMANDS = {
     "anonymize": "experiments.anonymize",
     "train": "experiments.train",
+    "prepare": "tools.prepare_data",
     "evaluate": "experiments.evaluate",
     "convert": "tools.convert",
 }

@@ -9,6 +9,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from a3gan_jax import attributes
+from a3gan_jax.convert.recognizers import load_recognizer
+from a3gan_jax.networks import ModelConfig, Networks
+from a3gan_jax.train_state import Setup
+from a3gan_jax.training_config import LossConfig, OptimizerConfig
+
 CONFIGS = Path(__file__).parent / "configs"
 
 
@@ -47,6 +53,27 @@ def load_config(name: str, overrides: Iterable[str] = ()) -> ConfigDict:
             raise ValueError(f"{override!r} has no value: write --config.{override}=VALUE")
         _set(config, key, text)
     return config
+
+
+def create_setup(config: ConfigDict, num_people: int) -> tuple[Setup, dict[str, Any]]:
+    """What a configuration asks for, and the variables of the recognisers that the generator learns to defeat, by name.
+
+    Args:
+        config: of a run, see configs/default.py.
+        num_people: whom the identity critic learns to name.
+
+    Raises:
+        ValueError: sizes that do not fit together, an unknown attribute or recogniser, two recognisers of one name.
+    """
+    names = attributes.vocabulary(config.attributes)
+    model = ModelConfig(image_size=config.image_size, attributes=names, num_people=num_people, **config.model)
+    recognizers = [load_recognizer(name, conv=model.conv) for name in config.recognizers]
+    frozen = {recognizer.name: variables for recognizer, variables in recognizers}
+    if len(frozen) < len(recognizers):
+        raise ValueError(f"two recognisers of {config.recognizers} have one name: rename a folder")
+    loss, optimizer = LossConfig(**config.loss), OptimizerConfig(**config.optimizer)
+    defeated = tuple(recognizer for recognizer, _ in recognizers)
+    return Setup(Networks.create(model), defeated, loss, optimizer, config.total_steps), frozen
 
 
 def split_overrides(arguments: Sequence[str]) -> list[str]:

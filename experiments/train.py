@@ -3,26 +3,24 @@
     python -m experiments.train --config=NAME_OR_PATH --workdir=DIR [--config.key=value ...]
 
 A name is found in experiments/configs/. The same command continues a stopped run exactly where its newest checkpoint
-is, on any number of devices. The workdir gets config.json, metrics.jsonl, tensorboard/, sheets/, checkpoints/, and at
-the end model/.
+is, on any number of devices and processes. The workdir gets config.json, metrics.jsonl, tensorboard/, sheets/,
+checkpoints/, and at the end model/.
 
 Exit codes: 0 the run is finished; 143 it was asked to stop (SIGTERM, SIGINT), has saved and can be started again; 1 an
 error; 2 a wrong command line or configuration.
 """
 
 import argparse
-import functools
-import signal
+import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 from clu import parameter_overview
 from ml_collections import ConfigDict
 
-from a3gan_jax import attributes, sharding, steps
+from a3gan_jax import attributes, sharding
 from a3gan_jax.checkpoint import (
     Checkpoints,
     SavedModel,
@@ -34,15 +32,14 @@ from a3gan_jax.checkpoint import (
     model_variables,
 )
 from a3gan_jax.contact_sheet import save_png
-from a3gan_jax.convert.recognizers import load_recognizer
 from a3gan_jax.data.pipeline import corrupt_images, face_batches
 from a3gan_jax.data.sources import FaceDataset, Part, load_dataset
-from a3gan_jax.networks import ModelConfig, Networks
-from a3gan_jax.train_state import Setup, init_state, start_from
-from a3gan_jax.training_config import LossConfig, OptimizerConfig
+from a3gan_jax.sharded_steps import ShardedSteps
+from a3gan_jax.train_state import start_from
 from a3gan_jax.weights import packaged_model
+from experiments import cluster
 from experiments.compilation import use_compilation_cache
-from experiments.configuration import load_config, split_overrides
+from experiments.configuration import create_setup, load_config, split_overrides
 from experiments.held_out import HeldOut
 from experiments.progress import Clock, Measurements, Writer, duration
 
@@ -70,8 +67,9 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         ValueError: the configuration does not fit the data or the devices.
     """
     workdir = Path(workdir).absolute()
-    claim_workdir(workdir, config.to_dict())
-    stop = StopSignal()
+    with cluster.first_process_first("workdir"):
+        claim_workdir(workdir, config.to_dict())
+    stop = cluster.StopSignal()
 
     # ------------------------------------------------------------------------------------------------ devices
     use_compilation_cache()
@@ -102,49 +100,25 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         )
 
         # ------------------------------------------------------------------------------------------------ networks
-        model_config = ModelConfig(
-            image_size=config.image_size, attributes=names, num_people=faces.num_people, **config.model
-        )
-        describe_model(workdir, model_config)
-        recognizers = [load_recognizer(name, conv=model_config.conv) for name in config.recognizers]
-        if len({recognizer.name for recognizer, _ in recognizers}) < len(recognizers):
-            raise ValueError(f"two recognisers of {config.recognizers} have one name: rename a folder")
-        setup = Setup(
-            Networks.create(model_config),
-            tuple(recognizer for recognizer, _ in recognizers),
-            LossConfig(**config.loss),
-            OptimizerConfig(**config.optimizer),
-            config.total_steps,
-        )
-        whole = sharding.replicated(mesh)
-        frozen = jax.device_put({recognizer.name: variables for recognizer, variables in recognizers}, whole)
+        setup, frozen = create_setup(config, faces.num_people)
+        # How to compute is the training's choice; a model that is used on a CPU is faster in float32.
+        model_config = dataclasses.replace(setup.networks.config, compute="float32")
+        if jax.process_index() == 0:
+            describe_model(workdir, model_config)
+        frozen = jax.device_put(frozen, sharding.replicated(mesh))
 
         # ------------------------------------------------------------------------------------------------ state
-        init = functools.partial(init_state, setup=setup)
-        abstract_state = jax.eval_shape(init, init_key)
-        shardings = sharding.state_shardings(mesh, abstract_state)
+        sharded = ShardedSteps(setup, mesh)
         if checkpoints.latest_step() is None:
-            # Run once: on a CPU the compiler's optimisations cost half a minute and save nothing.
-            quick = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-            first, state = 0, jax.jit(init, out_shardings=shardings, compiler_options=quick)(init_key)
+            first, state = 0, sharded.init(init_key)
             if config.start_from:
-                state = jax.device_put(start_from(state, read_model(config.start_from).variables), shardings)
+                state = jax.device_put(start_from(state, read_model(config.start_from).variables), sharded.shardings)
                 say(f"starting from {config.start_from}")
             for name in ("generator", "ainet", "discriminator", "critic"):
                 say(f"{name}\n{parameter_overview.get_parameter_overview(getattr(state, name), include_stats=False)}")
         else:
-            first, state = checkpoints.restore(abstract_state, shardings, batches)
+            first, state = checkpoints.restore(sharded.abstract_state, sharded.shardings, batches)
             say(f"continuing after step {first}")
-
-        @functools.cache
-        def compiled(step_function: Any) -> Any:
-            """One of the steps of ``steps.step_for``, jitted once."""
-            return jax.jit(
-                functools.partial(step_function, setup=setup),
-                in_shardings=(shardings, whole, sharding.batch_sharding(mesh), whole),
-                out_shardings=(shardings, whole),
-                donate_argnums=0,
-            )
 
         # ------------------------------------------------------------------------------------------------ looking
         look = HeldOut(
@@ -162,15 +136,14 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         # ------------------------------------------------------------------------------------------------ the loop
         for step in range(first + 1, config.total_steps + 1):
             batch = sharding.put_batch(mesh, next(batches))
-            step_function = compiled(steps.step_for(step - 1, setup))
-            state, measured = step_function(state, frozen, batch, jax.random.fold_in(run_key, step))
+            state, measured = sharded.at(step - 1)(state, frozen, batch, jax.random.fold_in(run_key, step))
             measurements.add(step, measured)
 
             log, sheet, validate, checkpoint = (
                 step % every == 0 or step == config.total_steps
                 for every in (config.log_every, config.sheet_every, config.validate_every, config.checkpoint_every)
             )
-            stopping = stop.asked  # asked once a step: the signal may come between two lines
+            stopping = stop.at(step)  # asked once a step: the signal may come between two lines
             if log or sheet or validate or checkpoint or stopping:
                 measurements.check_all()  # nothing is made of a state whose measurements were not seen to be finite
 
@@ -211,8 +184,9 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         # ------------------------------------------------------------------------------------------------ the model
         checkpoints.wait()
         writer.close()
+        variables = jax.device_get(sharded.gather(model_variables(state)))
         if jax.process_index() == 0:
-            export_model(workdir / "model", model_config, jax.device_get(model_variables(state)), config.total_steps)
+            export_model(workdir / "model", model_config, variables, config.total_steps)
         say(f"finished: the model is in {workdir / 'model'}")
         return 0
 
@@ -246,19 +220,6 @@ def read_held_out(faces: FaceDataset, config: ConfigDict, names: tuple[str, ...]
     return next(batches)
 
 
-class StopSignal:
-    """Notes SIGTERM and SIGINT, so that the loop can end after a whole step. A second SIGINT ends at once."""
-
-    def __init__(self):
-        self.asked = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: Any) -> None:
-        self.asked = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def as_text(figures: dict[str, float]) -> str:
     return "  ".join(f"{name.split('/')[-1]} {value:.4g}" for name, value in figures.items())
 
@@ -275,9 +236,11 @@ def main() -> int:
     )
     parser.add_argument("--config", required=True, help="name in experiments/configs/, or path of a file")
     parser.add_argument("--workdir", required=True, help="folder of the run")
+    cluster.add_options(parser)
     arguments, others = parser.parse_known_args()
     try:
         config = load_config(arguments.config, split_overrides(others))
+        cluster.join(arguments)
     except ValueError as error:
         parser.error(str(error))
     try:

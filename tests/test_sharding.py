@@ -47,6 +47,32 @@ print("eight devices are fine")
 """
 
 
+STATE_OF_A_TPU = """
+import jax, numpy as np
+from jax.sharding import PartitionSpec as P
+from a3gan_jax import sharding
+from a3gan_jax.sharded_steps import ShardedSteps
+from experiments.configuration import create_setup, load_config
+
+setup, _ = create_setup(load_config("celeba_tpu.py"), num_people=8_000)
+sharded = ShardedSteps(setup, sharding.create_mesh(fsdp=8))
+leaves = jax.tree.leaves_with_path(sharded.abstract_state)
+places = jax.tree.leaves(sharded.shardings)
+size = lambda shape, leaf: int(np.prod(shape)) * leaf.dtype.itemsize
+whole = sum(size(leaf.shape, leaf) for _, leaf in leaves)
+part = sum(size(place.shard_shape(leaf.shape), leaf) for (_, leaf), place in zip(leaves, places, strict=True))
+assert part < whole / 6, (part, whole)
+for (path, leaf), place in zip(leaves, places, strict=True):
+    name = jax.tree_util.keystr(path[-1:], simple=True)
+    last = leaf.shape[-1] if leaf.ndim else 1
+    if name in ("kernel", "people") and last % 8 == 0:
+        assert place.spec == P(*[None] * (leaf.ndim - 1), "fsdp"), (path, place)
+    else:
+        assert place.spec == P(), (path, place)
+print(f"{part / whole:.3f} of the state on a device")
+"""
+
+
 def test_a_batch_is_split_over_both_axes():
     mesh = sharding.create_mesh()
     assert mesh.axis_names == ("data", "fsdp")
@@ -74,3 +100,7 @@ def test_optimizer_moments_lie_where_their_parameters_lie():
 
 def test_eight_devices():
     assert "eight devices are fine" in run_on_eight_devices(EIGHT_DEVICES)
+
+
+def test_each_of_eight_devices_holds_less_than_a_sixth_of_the_state():
+    assert "of the state on a device" in run_on_eight_devices(STATE_OF_A_TPU)

@@ -1,7 +1,8 @@
 """From a ``FaceDataset`` to batches: decode, crop, resize, flip, shuffle, repeat, batch; exactly resumable.
 
-Every image is a pure function of the seed and its position, so the iterator's whole state is that position and the
-corrupt images met so far: a few numbers that JSON holds.
+Every image is a pure function of the seed and its position in the stream of all processes. So the iterator's state is
+that position and the corrupt images met so far, a few numbers that JSON holds, and a training goes on with the very
+next image on any number of processes.
 """
 
 import io
@@ -22,7 +23,7 @@ from a3gan_jax.data.sources import FaceDataset
 _log = logging.getLogger(__name__)
 
 #: What Pillow raises on bytes that are not a whole image; errors of reading a file are none of these, they stop us.
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 
 def crop_box(crop: str, width: int, height: int) -> tuple[float, float, float, float]:
@@ -79,6 +80,13 @@ class _Corrupt(NamedTuple):
     why: str
 
 
+class _Read(NamedTuple):
+    """An element of a batch, None if it cannot be had, and the corrupt ones in whose place it stands."""
+
+    element: dict[str, np.ndarray] | None
+    corrupt: tuple[_Corrupt, ...]
+
+
 class _Load:
     """Index -> element of a batch, or ``_Corrupt``; runs in the reading threads."""
 
@@ -96,7 +104,7 @@ class _Load:
             image = aligned_face(face["image"], self._dataset.crop, self._image_size)
         except UnidentifiedImageError:  # its own words hold an address, and differ from run to run
             return _Corrupt(index, face["name"], "no image format that Pillow knows")
-        except _DECODE_ERRORS as error:
+        except DECODE_ERRORS as error:
             return _Corrupt(index, face["name"], str(error) or type(error).__name__)
         return {
             "image": image,
@@ -113,30 +121,65 @@ def _random_flip(element: dict | _Corrupt, rng: np.random.Generator) -> dict | _
     return element | {"image": element["image"][:, ::-1]}
 
 
-class _SkipCorrupt(grain.IterDataset):
-    """Passes elements on, skips and counts corrupt ones.
+class _Share(grain.MapDataset):
+    """A process's share of a stream without end: of each batch of all processes a block.
+
+    In the place of a corrupt image stands the next one that is none, so that positions stay what they are.
+    """
+
+    def __init__(self, parent: grain.MapDataset, block: int, process_index: int, process_count: int, attempts: int):
+        super().__init__(parent)
+        self._block, self._process_index, self._process_count = block, process_index, process_count
+        self._attempts = attempts
+
+    def __len__(self) -> int:
+        return len(self.parents[0]) // self._process_count
+
+    def __getitem__(self, index: int | slice) -> "_Read | grain.MapDataset":
+        if isinstance(index, slice):
+            return self.slice(index)
+        batch, place = divmod(index, self._block)
+        first = (batch * self._process_count + self._process_index) * self._block + place
+        corrupt: list[_Corrupt] = []
+        for position in range(first, first + self._attempts):
+            if not isinstance(element := self.parents[0][position], _Corrupt):
+                return _Read(element, tuple(corrupt))
+            corrupt.append(element)
+        return _Read(None, tuple(corrupt))
+
+
+def _as_read(element: dict | _Corrupt) -> _Read:
+    return _Read(None, (element,)) if isinstance(element, _Corrupt) else _Read(element, ())
+
+
+class _CountCorrupt(grain.IterDataset):
+    """Passes elements on, counts corrupt ones.
 
     It stands behind the reading threads, not in them: so the count follows the order of the stream, and the limit
     strikes at the same step in every run.
     """
 
-    def __init__(self, parent: grain.IterDataset, images: int, max_corrupt: int):
+    def __init__(self, parent: grain.IterDataset, images: int, max_corrupt: int, process_count: int):
         super().__init__(parent)
-        self._images, self._max_corrupt = images, max_corrupt
+        self._arguments = images, max_corrupt, process_count
 
     def __iter__(self) -> grain.DatasetIterator:
-        return _SkipCorruptIterator(iter(self.parents[0]), self._images, self._max_corrupt)
+        return _CountCorruptIterator(iter(self.parents[0]), *self._arguments)
 
 
-class _SkipCorruptIterator(grain.DatasetIterator):
-    def __init__(self, parent: grain.DatasetIterator, images: int, max_corrupt: int):
+class _CountCorruptIterator(grain.DatasetIterator):
+    def __init__(self, parent: grain.DatasetIterator, images: int, max_corrupt: int, process_count: int):
         super().__init__(parent)
         self._elements, self._images, self._max_corrupt = parent, images, max_corrupt
+        self._process_count = process_count
         self._corrupt: dict[str, str] = {}  # index (text, for JSON) -> name and reason
 
     def __next__(self) -> dict[str, np.ndarray]:
-        while isinstance(element := next(self._elements), _Corrupt):
-            self._count(element)
+        element = None
+        while element is None:
+            element, corrupt = next(self._elements)
+            for one in corrupt:
+                self._count(one)
         return element
 
     def _count(self, corrupt: _Corrupt) -> None:
@@ -152,15 +195,16 @@ class _SkipCorruptIterator(grain.DatasetIterator):
             )
 
     def get_state(self) -> dict:
-        return {"elements": self._elements.get_state(), "images": self._images, "corrupt": dict(self._corrupt)}
+        position = self._elements.get_state()["next_index"] * self._process_count
+        return {"position": position, "images": self._images, "corrupt": dict(self._corrupt)}
 
     def set_state(self, state: dict) -> None:
         if state["images"] != self._images:
             raise ValueError(
                 f"the saved iterator went through {state['images']} images, this data set has {self._images}: continue "
-                "on the same data and the same number of processes, or start a new run"
+                "on the same data, or start a new run"
             )
-        self._elements.set_state(state["elements"])
+        self._elements.set_state({"next_index": state["position"] // self._process_count})
         self._corrupt = dict(state["corrupt"])
 
 
@@ -188,35 +232,35 @@ def face_batches(
       train: True for an endless stream, shuffled anew in every epoch, every image flipped at random; each batch is
         full. False for one pass in the order of ``dataset``; the last batch may be shorter.
       threads: reading threads; 0 reads in the caller's.
-      max_corrupt: images of this process that may be impossible to decode. They are skipped, and logged once each;
-        one more is an error that names all.
-      process_index, process_count: this process reads every ``process_count``-th image of the (shuffled) order; the
-        processes together read every image once an epoch.
+      max_corrupt: images met by this process that may be impossible to decode. They are logged once each; in training
+        the next image takes the place of one, otherwise it is skipped; one more is an error that names all.
+      process_index, process_count: in training, this process's part of each batch of ``process_count * batch_size``
+        images, a block in the order of the processes. The images of that batch do not depend on how many they are.
 
     Returns:
-      A Grain iterator with ``get_state``, ``set_state`` and ``close``, ready for ``grain.checkpoint``. A batch holds
-      ``image`` uint8 (B, S, S, 3), ``attributes`` uint8 (B, K) in {0, 1}, ``identity`` int32 (B,) with -1 for unknown,
-      and ``index`` int32 (B,), positions in ``dataset``. Resumed from its state it goes on with the very next batch,
-      whatever ``threads`` is, and still knows which images were corrupt.
+      A Grain iterator with ``get_state``, ``set_state`` and ``close``. A batch holds ``image`` uint8 (B, S, S, 3),
+      ``attributes`` uint8 (B, K) in {0, 1}, ``identity`` int32 (B,) with -1 for unknown, and ``index`` int32 (B,),
+      positions in ``dataset``. Its state is plain values. Set to one it goes on with the very next batch, whatever
+      ``threads`` is and on how many processes it was saved, and still knows which images were corrupt.
 
     Raises:
-      ValueError: an attribute that the source does not have; fewer images than processes.
+      ValueError: an attribute that the source does not have; no images; several processes, and not for training.
       RuntimeError: from the iterator, more than ``max_corrupt`` corrupt images.
     """
+    if not len(dataset):
+        raise ValueError("the data set has no images")
+    if process_count > 1 and not train:
+        raise ValueError("one pass over a data set is not shared: every process reads all of it")
     indices = grain.MapDataset.range(len(dataset)).seed(seed)
+    load = _Load(dataset, names, image_size)
     if train:
-        indices = indices.shuffle()
-    faces = indices.map(_Load(dataset, names, image_size))
-    if train:
-        faces = faces.random_map(_random_flip)  # before the processes part, so that no two share their random numbers
-    faces = faces[process_index::process_count]
-    if not len(faces):
-        raise ValueError(f"{len(dataset)} images are too few for {process_count} processes")
-    images = len(faces)
-    if train:
-        faces = faces.repeat()
+        faces = indices.shuffle().map(load).random_map(_random_flip).repeat()
+        faces = _Share(faces, batch_size, process_index, process_count, min(max_corrupt + 1, len(dataset)))
+    else:
+        faces = indices.map(load).map(_as_read)
     reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(16, 4 * batch_size))
-    return iter(_SkipCorrupt(faces.to_iter_dataset(reading), images, max_corrupt).batch(batch_size))
+    counted = _CountCorrupt(faces.to_iter_dataset(reading), len(dataset), max_corrupt, process_count)
+    return iter(counted.batch(batch_size))
 
 
 def corrupt_images(batches: grain.DatasetIterator) -> list[str]:

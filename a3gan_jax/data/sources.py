@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 SPLITS = ("train", "validation", "test")
-SOURCES = ("celeba", "csv", "tfds", "procedural")
+SOURCES = ("celeba", "csv", "tfds", "procedural", "array_record")
 
 
 class FaceDataset(Protocol):
@@ -45,13 +45,16 @@ def load_dataset(
 
     Args:
       source: "celeba", a folder in CelebA's official format; "csv", a folder with a CSV; "tfds", celeb_a of TensorFlow
-        Datasets; "procedural", the built-in drawn faces, which need no file.
+        Datasets; "procedural", the built-in drawn faces, which need no file; "array_record", a folder that
+        tools/prepare_data.py has made.
       root: where it is: for celeba a folder or several separated by commas, which are joined; for csv the folder or the
-        CSV; for tfds its data_dir or "" for the default; for procedural "".
+        CSV; for tfds its data_dir or "" for the default; for procedural ""; for array_record the folder.
       split: train | validation | test.
       min_photos: people with fewer photos in this split get identity -1; drawn people all have enough.
       crop: for csv: "square" for aligned crops, "celeba" for photos in CelebA's geometry.
-      size, image_size, seed: for procedural: faces in all splits together (8 : 1 : 1), side in pixels, and the seed.
+      size, seed: for procedural: faces in all splits together (8 : 1 : 1), and the seed.
+      image_size: for procedural the side in pixels; for array_record the side that will be asked for, no larger than
+        that in the files.
 
     Raises:
       ValueError: unknown source or split, or what is wrong with the files and where to get them.
@@ -60,7 +63,7 @@ def load_dataset(
         raise ValueError(f"unknown split {split!r}: use {', '.join(SPLITS)}")
     if source not in SOURCES:
         raise ValueError(f"unknown data source {source!r}: use {', '.join(SOURCES)}")
-    if not root and source in ("celeba", "csv"):
+    if not root and source in ("celeba", "csv", "array_record"):
         raise ValueError(f"data source {source} needs a folder: set root (--config.data.root=FOLDER)")
     # Only the source that is asked for is imported: TensorFlow Datasets alone takes a second.
     if source == "celeba":
@@ -75,6 +78,10 @@ def load_dataset(
         from a3gan_jax.data.tfds_source import TFDSCelebA
 
         return TFDSCelebA(root, split, min_photos=min_photos)
+    if source == "array_record":
+        from a3gan_jax.data.array_record_source import ArrayRecordFaces
+
+        return ArrayRecordFaces(_path(root), split, min_photos=min_photos, image_size=image_size)
     from a3gan_jax.data.procedural import ProceduralFaces
 
     ends = {

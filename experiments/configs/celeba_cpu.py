@@ -1,7 +1,7 @@
 """CelebA at 64 px on a CPU, the first 10,000 steps for the identity critic's warm-up.
 
-Hardware: two cores, 4 GiB of memory; 0.6 to 0.9 s a step after the critic's warm-up (seen on
-two machines), two hours in all.
+Hardware: two cores, 4 GiB of memory. Expected time: two hours (0.6 to 0.9 s a step after the critic's warm-up, seen on
+two machines).
 
     python -m experiments.train --config=celeba_cpu.py --workdir=runs/celeba_cpu --config.data.root=FOLDER[,FOLDER]
 """

@@ -1,6 +1,7 @@
 """CelebA at 128 px on one GPU.
 
 Hardware: one card with 80 GB (sized for an H100, not yet run on one). Install jax[cuda12].
+Expected time: not yet measured.
 
     python -m experiments.train --config=celeba_gpu.py --workdir=runs/celeba_gpu --config.data.root=FOLDER
 """
@@ -22,6 +23,7 @@ def get_config() -> ConfigDict:
     config.model.style_width = 256
     config.model.discriminator_base = 64
     config.model.critic_base = 48
+    config.model.compute = "bfloat16"
     config.loss.identity_images = 0
     config.optimizer.learning_rate = 4e-4
     config.optimizer.discriminator_learning_rate = 4e-4

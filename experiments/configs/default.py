@@ -1,4 +1,9 @@
-"""Every setting of a run with its default; the other configurations override a few of these."""
+"""Every setting of a run with its default; the other configurations override a few of these.
+
+Hardware: any; as it stands it is sized for two CPU cores. Expected time: not yet measured (see celeba_cpu.py).
+
+    python -m experiments.train --config=default.py --workdir=runs/default --config.data.root=FOLDER[,FOLDER]
+"""
 
 import dataclasses
 
@@ -18,7 +23,7 @@ def get_config() -> ConfigDict:
     config.start_from = ""  # a trained model, by its folder or its name in the package; "": random networks
 
     config.data = ConfigDict()
-    config.data.source = "celeba"  # celeba | csv | tfds | procedural
+    config.data.source = "celeba"  # celeba | csv | tfds | procedural | array_record (of tools/prepare_data.py)
     config.data.root = ""  # folder, or several separated by commas
     config.data.min_photos = 4  # people with fewer photos are unknown to the identity critic
     config.data.max_corrupt = 10  # images that cannot be decoded, before the run stops
@@ -31,6 +36,7 @@ def get_config() -> ConfigDict:
     config.model.discriminator_base = 32
     config.model.critic_base = 32
     config.model.conv = "auto"  # lax | matmul | auto (matmul on a CPU)
+    config.model.compute = "float32"  # float32 | bfloat16 (for GPU and TPU; slower on a CPU)
 
     config.recognizers = ("sface",)  # that the generator learns to defeat: sface, or folders of tools/convert.py
     config.loss = ConfigDict(dataclasses.asdict(LossConfig()))

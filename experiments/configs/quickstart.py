@@ -1,6 +1,6 @@
 """A first run, on built-in faces.
 
-Hardware: two CPU cores.
+Hardware: two CPU cores. Expected time: not yet measured (minutes).
 
     python -m experiments.train --config=quickstart.py --workdir=runs/quickstart
 """

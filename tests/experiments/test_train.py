@@ -121,7 +121,7 @@ def checkpoint(workdir: Path, step: int) -> tuple[dict[str, np.ndarray], str]:
         tree = checkpointer.metadata(folder / "state").item_metadata.tree
         as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
         state = checkpointer.restore(folder / "state", restore_args=as_numpy)
-    return flat(state), (folder / "data" / "process_0-of-1.json").read_text()
+    return flat(state), (folder / "data" / "metadata").read_text()
 
 
 def measured(workdir: Path) -> list[dict]:
