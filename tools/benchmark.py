@@ -3,6 +3,9 @@
     python -m tools.benchmark convert [--runs 5] [--json FILE]
     python -m tools.benchmark video [--runs 3] [--seconds 20] [--frames FOLDER] [--deface EXECUTABLE] [--json FILE]
     python -m tools.benchmark memory [--minutes 1,10] [--frames FOLDER] [--json FILE]
+    python -m tools.benchmark train [--vs torch] [--config NAME] [--config.KEY=VALUE ...] [--json FILE]
+    python -m tools.benchmark inference [--vs torch] [--image_size 64] [--base 20] [--batch 1,16] [--json FILE]
+    python -m tools.benchmark input [--root FOLDER] [--config NAME] [--config.KEY=VALUE ...] [--json FILE]
 
 What each of them does, and what the goal is, stands in tools/benchmarks/. This process itself imports neither jax nor
 numpy: Linux counts the resident set of whoever starts a process as its own.
@@ -19,10 +22,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tools.benchmarks import convert, memory, video
+from tools.benchmarks import convert, inference, input, memory, train, video
 
 PACKAGES = ("jax", "flax", "orbax-checkpoint", "numpy", "onnxruntime", "av")
-BENCHMARKS: Mapping[str, ModuleType] = {"convert": convert, "video": video, "memory": memory}
+BENCHMARKS: Mapping[str, ModuleType] = {
+    "convert": convert,
+    "video": video,
+    "memory": memory,
+    "train": train,
+    "inference": inference,
+    "input": input,
+}
 
 
 def machine() -> dict[str, Any]:
@@ -64,7 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         benchmark.options(command)
         command.add_argument("--json", type=Path, help="also write the figures into this file")
-    given = parser.parse_args(arguments)
+    given, others = parser.parse_known_args(arguments)
+    if others and not hasattr(given, "settings"):
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    given.settings = others  # of a configuration, which the benchmark looks at in a process of its own
     if getattr(given, "runs", 1) < 1:
         parser.error("--runs must be at least 1")
     try:

@@ -1,6 +1,7 @@
 """What a benchmark reports of a command is the command's own."""
 
 import argparse
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from tools import benchmark
-from tools.benchmarks import memory, video
+from tools.benchmarks import jax_device, memory, turns, video
 from tools.benchmarks.film import RATE, count_frames, write_film
 from tools.benchmarks.process import MIB, ROOT, elsewhere, run
 
@@ -144,3 +145,90 @@ def test_lengths_are_two_at_least():
     for text in ("1", "0,1"):
         with pytest.raises(argparse.ArgumentTypeError):
             memory.minutes(text)
+
+
+TINY = ["--config", str(ROOT / "tests" / "experiments" / "tiny.py"), "--config.loss.gradient_penalty_every=2"]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def figures_of(monkeypatch, tmp_path, compiled):
+    """(arguments) -> what a benchmark writes. Compiled in haste, and once: nobody looks at how fast it is."""
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(compiled))
+
+    def call(*arguments: str) -> dict:
+        benchmark.main([*arguments, "--json", str(tmp_path / "figures.json")])
+        return json.loads((tmp_path / "figures.json").read_text())
+
+    return call
+
+
+def test_train_is_measured_beside_torch(figures_of, capsys):
+    figures = figures_of("train", *TINY, "--steps=2", "--runs=2", "--people=3", "--vs=torch")
+    assert figures["networks"] == "64 px, 4, 2 and 2 channels, float32" and figures["batch_size"] == 8
+    assert figures["platform"] == "cpu" and figures["percent_of_bfloat16_peak"] == "unknown"
+    for side in ("", "torch_"):
+        least, most = figures[f"{side}milliseconds_a_step_from_to"]
+        assert 0 < least <= figures[f"{side}milliseconds_a_step"] <= most
+        assert figures[f"{side}warm_up_seconds"] > 0 and figures[f"{side}peak_mib"] > 50
+        assert figures[f"{side}images_a_second"] == pytest.approx(8000 / figures[f"{side}milliseconds_a_step"])
+    assert figures["ratio"] == pytest.approx(figures["torch_milliseconds_a_step"] / figures["milliseconds_a_step"])
+    assert figures["gflop_a_second"] == pytest.approx(1000 * figures["gflop_a_step"] / figures["milliseconds_a_step"])
+    # Thirteen times the passes of the discriminator alone, and less than a hundred.
+    assert 0.01 < figures["gflop_a_step"] < 10
+    said = capsys.readouterr()
+    turns = [line.split(": ")[1].split(",")[0] for line in said.err.splitlines() if line.startswith("run ")]
+    assert turns == ["ours", "torch", "ours", "torch"]
+    assert "\nratio " in said.out and "\ntorch device " in said.out
+
+
+def test_inference_is_measured_beside_torch(figures_of):
+    figures = figures_of("inference", "--base=4", "--batch=1,2", "--calls=2", "--runs=2", "--vs=torch")
+    for size in (1, 2):
+        rates = [figures[f"{side}batch_{size}_images_a_second"] for side in ("", "torch_")]
+        assert figures[f"batch_{size}_ratio"] == pytest.approx(rates[0] / rates[1])
+        assert rates[0] == pytest.approx(1000 * size / figures[f"batch_{size}_milliseconds_a_call"])
+    assert {"warm_up_seconds", "torch_warm_up_seconds", "peak_mib", "torch_peak_mib", "torch"} <= figures.keys()
+
+
+def test_input_is_measured_beside_the_step(figures_of):
+    # 24 drawn photos are of three people: the step is that of the benchmark above.
+    figures = figures_of("input", *TINY, "--steps=2", "--runs=2", "--images=40", "--photos=24")
+    assert figures["photos"].startswith("24 of ") and figures["photos"].endswith("KiB, drawn")
+    alone, fed, pipeline = (figures[f"{way}_milliseconds_a_batch"] for way in ("train", "fed", "pipeline"))
+    assert figures["input_wait_share"] == pytest.approx(1 - alone / fed)
+    assert figures["ratio_pipeline_to_train"] == pytest.approx(alone / pipeline)
+    assert figures["pipeline_images_a_second"] == pytest.approx(8000 / pipeline)
+
+
+def test_what_cannot_be_measured_is_said(monkeypatch):
+    with pytest.raises(SystemExit, match="--steps 3 is not a multiple of 2"):
+        benchmark.main(["train", *TINY, "--steps=3"])
+    with pytest.raises(SystemExit, match="no setting 'model.bas': did you mean 'model.base'"):
+        benchmark.main(["train", *TINY, "--config.model.bas=3"])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for name in ("train", "inference"):
+        with pytest.raises(SystemExit, match="pip install torch==2.13.0"):
+            benchmark.main([name, "--vs", "torch"])
+
+
+def test_settings_are_for_benchmarks_of_a_configuration(capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main(["convert", "--config.model.base=3"])
+    assert "unrecognized arguments: --config.model.base=3" in capsys.readouterr().err
+
+
+def test_share_of_the_peak():
+    assert jax_device.percent_of_peak("TPU v5 lite", 197e12, devices=8) == pytest.approx(12.5)
+    assert jax_device.percent_of_peak("NVIDIA H100 PCIe", 1e12) == "unknown"  # not the one whose peak is known
+
+
+def test_measurements_that_are_not_finite_are_no_result():
+    turns.finite({"loss": 1.0})
+    with pytest.raises(RuntimeError, match="not finite after the run: b, c"):
+        turns.finite({"a": 1.0, "b": float("nan"), "c": np.float32("inf")})

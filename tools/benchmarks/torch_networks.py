@@ -1,0 +1,257 @@
+"""A3GAN's networks in plain PyTorch, on (N, C, H, W) in channels_last memory.
+
+Parameters are named as in the layout ``a3gan`` of tools/convert.py, so that its tensors load. Where autocast makes the
+convolutions bfloat16, scores, images and embeddings are float32 again, as in our networks.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from a3gan_jax.convert.layouts import SFACE
+from a3gan_jax.convert.layouts.table import state_dict
+from a3gan_jax.models import sface
+from a3gan_jax.models.ainet import AINetConfig
+from a3gan_jax.models.discriminator import DiscriminatorConfig
+from a3gan_jax.models.generator import GeneratorConfig
+from a3gan_jax.models.identity_critic import IdentityCriticConfig
+from a3gan_jax.models.scu import GATE_SLACK
+from a3gan_jax.networks import Networks as OurNetworks
+
+
+def leaky_relu(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, 0.2)
+
+
+def same(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+def down(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+
+
+def up(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    groups = next(g for g in range(max(1, channels // 8), 0, -1) if channels % g == 0)
+    return nn.GroupNorm(groups, channels)
+
+
+def flat(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, H * W * C), the order of our dense layers; in channels_last memory nothing is moved."""
+    return x.permute(0, 2, 3, 1).flatten(1)
+
+
+class Encoder(nn.Module):
+    """(N, 3, S, S) -> features, deepest first. ``channels``: shallowest first."""
+
+    def __init__(self, channels: list[int]):
+        super().__init__()
+        self.conv = nn.ModuleList(map(down, [3, *channels], channels))
+        self.norm = nn.ModuleList(map(group_norm, channels[1:]))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for level, conv in enumerate(self.conv):
+            x = conv(x)
+            x = leaky_relu(self.norm[level - 1](x) if level else x)
+            features.append(x)
+        return features[::-1]
+
+
+class SuppressiveConvUnit(nn.Module):
+    """Feature (N, C, H, W), state below, strength (N, 1, 1, 1) -> suppressed feature and gate."""
+
+    def __init__(self, side: int, channels: int, below: int):
+        super().__init__()
+        self.state = nn.Conv2d(below, channels, 1)
+        self.gate, self.replacement = same(2 * channels, channels), same(2 * channels, channels)
+        self.prior = nn.Parameter(torch.zeros(1, side, side))
+
+    def forward(self, f: Tensor, h: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        u = self.state(h)
+        if u.shape[2] != f.shape[2]:
+            u = F.interpolate(u, scale_factor=2)
+        logit = self.gate(torch.cat([f, u], 1)) + self.prior
+        g = ((1 + 2 * GATE_SLACK) * logit.sigmoid() - GATE_SLACK).clamp(0, 1)
+        shut = (s * g).to(f.dtype)
+        kept = (1 - shut) * f
+        return kept + shut * leaky_relu(self.replacement(torch.cat([kept, u], 1))), g
+
+
+class Decoder(nn.Module):
+    """Latent, suppressed features from the second deepest on, style -> image. ``channels``: deepest first."""
+
+    def __init__(self, channels: list[int], last: int, style_width: int):
+        super().__init__()
+        deepest = channels[0]
+        inputs, outputs = [deepest, *(2 * c for c in channels[1:])], [*channels[1:], last]
+        first = same(deepest + deepest // 4, deepest)
+        self.conv = nn.ModuleList([first, *map(up, inputs, outputs), same(last, 3)])
+        self.norm = nn.ModuleList(map(group_norm, channels))
+        self.style = nn.ModuleList(nn.Linear(style_width, 2 * c, bias=False) for c in channels)
+
+    def block(self, number: int, x: Tensor, w: Tensor) -> Tensor:
+        scale, shift = self.style[number](w)[:, :, None, None].chunk(2, 1)
+        return leaky_relu(self.norm[number](self.conv[number](x)) * (1 + scale) + shift)
+
+    def forward(self, latent: Tensor, skips: list[Tensor], w: Tensor) -> Tensor:
+        x = self.block(0, latent, w)
+        for number, skip in enumerate(skips, start=1):
+            x = torch.cat([self.block(number, x, w), skip], 1)
+        return self.conv[-1](leaky_relu(self.conv[-2](x))).float().tanh()
+
+
+class Generator(nn.Module):
+    """See a3gan_jax/models/generator.py."""
+
+    def __init__(self, c: GeneratorConfig):
+        super().__init__()
+        channels = [c.channels(level) for level in range(c.levels, 0, -1)]
+        deepest, side = channels[0], c.image_size >> c.levels
+        self.side = side
+        self.style = nn.ModuleList(
+            [nn.Linear(2 * c.num_attributes + c.z_dim, c.style_width), nn.Linear(c.style_width, c.style_width)]
+        )
+        self.constant = nn.Parameter(torch.randn(deepest, side, side))
+        self.pseudonym = nn.Linear(c.style_width, deepest, bias=False)
+        self.injection = nn.Linear(c.style_width, side * side * (deepest // 4), bias=False)
+        self.encoder = Encoder(channels[::-1])
+        self.suppression = nn.ModuleList(
+            SuppressiveConvUnit(side << level, width, below)
+            for level, (width, below) in enumerate(zip(channels, [deepest, *channels], strict=False))
+        )
+        self.decoder = Decoder(channels, max(8, c.base // 2), c.style_width)
+
+    def forward(
+        self, images: Tensor, attributes: Tensor, new_attributes: Tensor, z: Tensor, strength: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        w = torch.cat([new_attributes - attributes, 2 * new_attributes - 1, z], 1)
+        for layer in self.style:
+            w = leaky_relu(layer(w))
+        w = w * strength[:, None]
+
+        h = self.constant + self.pseudonym(w)[:, :, None, None]
+        suppressed, gates = [], []
+        for unit, feature in zip(self.suppression, self.encoder(images), strict=True):
+            h, g = unit(feature, h, strength[:, None, None, None])
+            suppressed.append(h)
+            gates.append(g)
+        injected = self.injection(w).unflatten(1, (self.side, self.side, -1)).permute(0, 3, 1, 2)
+        return self.decoder(torch.cat([suppressed[0], injected], 1), suppressed[1:], w), gates
+
+
+class AINet(nn.ModuleList):
+    """See a3gan_jax/models/ainet.py."""
+
+    def __init__(self, c: AINetConfig):
+        inputs, k = 2 * c.num_attributes + c.z_dim, c.num_attributes
+        super().__init__([nn.Linear(inputs, c.width), nn.Linear(c.width, c.width), nn.Linear(c.width, k)])
+
+    def forward(self, attributes: Tensor, change: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.cat([2 * attributes - 1, 2 * change - 1, z], 1)
+        logits = self[2](leaky_relu(self[1](leaky_relu(self[0](h)))))
+        uniform = torch.special.ndtr(z[:, : logits.shape[1]]).clamp(1e-4, 1 - 1e-4)
+        soft = (logits + uniform.logit()).sigmoid()
+        hard = soft + (soft.round() - soft).detach()
+        return torch.where(change > 0, hard, attributes), torch.where(change > 0, logits.sigmoid(), attributes)
+
+
+class Verdict(NamedTuple):
+    """Scores (N,) and (N, 8, 8), attribute logits (N, K), features (N, C, H, W) shallowest first."""
+
+    real: Tensor
+    local: Tensor
+    attributes: Tensor
+    features: list[Tensor]
+
+
+class Discriminator(nn.Module):
+    """See a3gan_jax/models/discriminator.py."""
+
+    def __init__(self, c: DiscriminatorConfig):
+        super().__init__()
+        channels = [min(c.base * 2**stage, c.max_channels) for stage in range(c.image_size.bit_length() - 3)]
+        self.conv = nn.ModuleList(map(down, [3, *channels], channels))
+        self.local = nn.Conv2d(channels[-2], 1, 1)
+        self.hidden = nn.Linear(16 * channels[-1], c.width)
+        self.real, self.attributes = nn.Linear(c.width, 1), nn.Linear(c.width, c.num_attributes)
+
+    def forward(self, x: Tensor) -> Verdict:
+        features = []
+        for conv in self.conv:
+            x = leaky_relu(conv(x))
+            features.append(x)
+        hidden = leaky_relu(self.hidden(flat(x)))
+        local = self.local(features[-2])[:, 0]
+        real, attributes = self.real(hidden)[:, 0], self.attributes(hidden)
+        return Verdict(real.float(), local.float(), attributes.float(), [f.float() for f in features])
+
+
+class IdentityCritic(nn.Module):
+    """See a3gan_jax/models/identity_critic.py."""
+
+    def __init__(self, c: IdentityCriticConfig, image_size: int):
+        super().__init__()
+        channels = [c.base * 2**stage for stage in range(c.stages)]
+        self.scale = c.scale
+        self.conv = nn.ModuleList(map(down, [3, *channels], channels))
+        self.embedding = nn.Linear(channels[-1] * (image_size >> c.stages) ** 2, c.width)
+        self.people = nn.Parameter(torch.randn(c.width, max(1, c.num_people)))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        for conv in self.conv:
+            x = leaky_relu(conv(x))
+        x = self.embedding(flat(x)).float()
+        embedding = x / (x.norm(dim=1, keepdim=True) + 1e-6)
+        return self.scale * embedding @ (self.people / self.people.norm(dim=0)), embedding
+
+
+class PReLUConv(nn.Conv2d):
+    """A convolution and a PReLU."""
+
+    def __init__(self, inputs: int, outputs: int, side: int, stride: int = 1, groups: int = 1):
+        super().__init__(inputs, outputs, side, stride, side // 2, groups=groups)
+        self.slope = nn.Parameter(torch.full((outputs,), 0.25))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.prelu(super().forward(x), self.slope)
+
+
+class SFace(nn.Module):
+    """The frozen recogniser with our weights: faces (N, 3, 112, 112) in [-1, 1] -> unit embeddings (N, 128)."""
+
+    def __init__(self, variables: Mapping[str, Any]):
+        super().__init__()
+        inputs = [sface.STEM, *(features for features, _ in sface.BLOCKS)]
+        blocks = [(str(n), c, *block) for n, (c, block) in enumerate(zip(inputs, sface.BLOCKS, strict=False), start=2)]
+        self.stem = PReLUConv(3, sface.STEM, 3)
+        self.depthwise = nn.ModuleDict({n: PReLUConv(c, c, 3, stride, groups=c) for n, c, _, stride in blocks})
+        self.pointwise = nn.ModuleDict({n: PReLUConv(c, features, 1) for n, c, features, _ in blocks})
+        self.embedding = nn.Linear(inputs[-1] * (sface.SIZE // 16) ** 2, sface.WIDTH)
+        tensors = {name: torch.tensor(value) for name, value in state_dict(SFACE, variables).items()}
+        shapes = {name: value.shape for name, value in self.state_dict().items()}
+        self.load_state_dict({name: value.reshape(shapes[name]) for name, value in tensors.items()})
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x * (127.5 / 128))
+        for number, depthwise in self.depthwise.items():
+            x = self.pointwise[number](depthwise(x))
+        return F.normalize(self.embedding(flat(x)))
+
+
+class Networks(nn.Module):
+    """The four networks that learn."""
+
+    def __init__(self, ours: OurNetworks):
+        super().__init__()
+        self.generator, self.ainet = Generator(ours.generator.config), AINet(ours.ainet.config)
+        self.discriminator = Discriminator(ours.discriminator.config)
+        self.critic = IdentityCritic(ours.critic.config, ours.config.image_size)
