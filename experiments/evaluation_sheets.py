@@ -48,10 +48,11 @@ def _sheet(spec: survey.Spec, photos: LabelledPhotos, positions: Sequence[int]) 
         blank = np.full((SIDE, SIDE, 3), 128, np.uint8)
         (image,), _ = survey.read(photos, range(position, position + 1))
         faces = [] if image is None else find(image)
-        (result,), _ = survey.apply(method, [image], [faces], [photos.files[position]])
+        (made,), _ = survey.apply(method, [image], [faces], [photos.files[position]])
         face = None if image is None else central(faces, *image.shape[:2])
         shown = [
-            blank if face is None or photo is None else aligned_crop(photo, face, SIDE) for photo in (image, result)
+            blank if face is None or photo is None else aligned_crop(photo, face, SIDE)
+            for photo in (image, made and made.image)
         ]
         columns.append(np.concatenate(shown))
     stream = io.BytesIO()

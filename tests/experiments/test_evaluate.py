@@ -1,6 +1,9 @@
 """The evaluation as a command, on a small drawn set in LFW's layout."""
 
+import base64
+import io
 import json
+import re
 import shutil
 
 import numpy as np
@@ -15,6 +18,7 @@ from experiments import evaluate
 from experiments.evaluation_plan import tasks
 
 PEOPLE, PHOTOS = 40, 2
+PNG = "data:image/png;base64,([A-Za-z0-9+/=]+)"
 
 
 def leave_every_tenth(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -121,6 +125,19 @@ def test_a_stopped_run_goes_on_where_it_stood(lfw, tmp_path, monkeypatch):
     assert evaluate.main(asked) == 0
     assert (tmp_path / "report" / "report.md").read_text() == first
     assert "**Only a subset was measured" in first
+
+
+def test_contact_sheets_show_originals_above_results(lfw, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "OBSERVERS", ())
+    monkeypatch.setattr(evaluate, "COMPARERS", ())
+    asked = arguments(lfw, tmp_path / "report", "identity,blackbox", "--contact_sheets")
+    assert evaluate.main(asked) == 0
+    page = (tmp_path / "report" / "report.html").read_text()
+    sheets = [np.asarray(Image.open(io.BytesIO(base64.b64decode(png)))) for png in re.findall(PNG, page)]
+    (same, above, below) = (sheets[0], *np.split(sheets[1], 2))
+    assert len(sheets) == 2 and above.std() > 20
+    np.testing.assert_array_equal(*np.split(same, 2))
+    assert below.mean() < above.mean() / 2
 
 
 @pytest.mark.parametrize(
