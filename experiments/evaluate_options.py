@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from a3gan_jax.evals.attacks.restoration import STEPS
 from a3gan_jax.evals.methods.load import expand, method_names
 from experiments.evaluation_plan import DATA
 
@@ -65,7 +66,7 @@ def parse(description: str, arguments: Sequence[str] | None) -> argparse.Namespa
     add("--seed", type=int, default=0, help="of all methods and attacks")
     add("--seeds", type=int, default=4, help="how many the seed attack averages over; 0: no such attack")
     add("--inversion", type=methods, default=(), metavar="A,B", help="methods that a network learns to undo (minutes)")
-    add("--inversion_steps", type=int, default=1500)
+    add("--inversion_steps", type=int, default=STEPS)
     add("--processes", type=int, default=1, help="that share the work")
     add("--contact_sheets", action="store_true", help="best, median and worst cases in report.html: shows originals")
     add("--cache", metavar="DIR", help="keep what was seen (embeddings of originals: personal data) for other runs")

@@ -40,7 +40,7 @@ table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabu
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
 td { min-width: 6rem; max-width: 24rem; overflow-wrap: break-word }
 thead th { background: var(--soft) }
-tbody th { position: sticky; left: 0; background: var(--paper); font-weight: 600; max-width: 12rem;
+tbody th { position: sticky; left: 0; background: var(--paper); font-weight: 600; min-width: 9rem; max-width: 12rem;
   overflow-wrap: anywhere }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem }
 figure { margin: 1rem 0 } figcaption { font-size: .9rem } img { max-width: 100%; height: auto }
