@@ -14,6 +14,7 @@ from a3gan_jax import attributes as attribute_words
 from a3gan_jax import inference
 from a3gan_jax.attributes import Control
 from a3gan_jax.checkpoint import SavedModel
+from a3gan_jax.compilation import network_jit
 from a3gan_jax.data.pipeline import aligned_face
 from a3gan_jax.faces.batching import batches
 from a3gan_jax.networks import Networks
@@ -161,13 +162,13 @@ def fingerprint(image: np.ndarray) -> int:
     return int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:4], "little")
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(network_jit, static_argnums=0)
 def _predict(networks: Networks, discriminator: Any, images: Array) -> Array:
     probabilities = inference.predict_attributes(networks, discriminator, inference.to_float(images))
     return (probabilities > 0.5).astype(jnp.uint8)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(network_jit, static_argnums=0)
 def _anonymize(
     networks: Networks,
     variables: dict[str, Any],

@@ -1,6 +1,7 @@
 """``load``: any model folder, as an object that can be called."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from jax import Array
 
 from a3gan_jax import inference
 from a3gan_jax.checkpoint import load_model
+from a3gan_jax.compilation import network_jit
 from a3gan_jax.convert.converted_model import ConvertedModel, read_converted
 from a3gan_jax.model_folder import read_description
 from a3gan_jax.networks import Networks
@@ -53,7 +55,7 @@ class A3GANModel:
         return _anonymize(self.network, variables, images, attributes, new_attributes, key, jnp.float32(strength))
 
 
-@jax.jit(static_argnums=0)
+@functools.partial(network_jit, static_argnums=0)
 def _anonymize(
     networks: Networks,
     variables: Any,

@@ -9,6 +9,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from a3gan_jax import sharding, steps
+from a3gan_jax.compilation import network_options
 from a3gan_jax.train_state import Setup, TrainState, init_state
 
 
@@ -48,4 +49,5 @@ class ShardedSteps:
             in_shardings=(self.shardings, everywhere, sharding.batch_sharding(self._mesh), everywhere),
             out_shardings=(self.shardings, everywhere),
             donate_argnums=0,
+            compiler_options=network_options(self._mesh.devices.flat[0].platform),
         )

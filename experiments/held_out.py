@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from PIL import Image
 
 from a3gan_jax import inference, sharding
+from a3gan_jax.compilation import network_jit
 from a3gan_jax.contact_sheet import contact_sheet, heat_maps, to_uint8
 from a3gan_jax.models.recognizers import Recognizer
 from a3gan_jax.networks import Networks
@@ -107,7 +108,7 @@ class HeldOut:
 
     def _jit(self, function: Callable) -> Callable:
         """Jitted, with outputs that every process can read."""
-        return jax.jit(function, out_shardings=sharding.replicated(self._mesh))
+        return network_jit(function, out_shardings=sharding.replicated(self._mesh))
 
     def _run(self, function: Callable, *arrays: np.ndarray) -> Any:
         """Runs a function of batches over all rows; one compiled shape, the last batch is filled up and cut again."""

@@ -14,6 +14,7 @@ from PIL import Image, ImageFilter
 from a3gan_jax import inference
 from a3gan_jax.attributes import Control, control
 from a3gan_jax.checkpoint import SavedModel
+from a3gan_jax.compilation import network_jit
 from a3gan_jax.geometry import face_region
 from a3gan_jax.networks import Networks
 
@@ -45,8 +46,8 @@ class ModelPasses:
         self.config = model.config
         self._variables = jax.device_put(model.variables)
         networks = Networks.create(model.config)
-        self._generate = jax.jit(functools.partial(_generate, networks))
-        self._see = jax.jit(functools.partial(_see, networks))
+        self._generate = network_jit(functools.partial(_generate, networks))
+        self._see = network_jit(functools.partial(_see, networks))
         self._key, self._batch_size = jax.random.key(seed), batch_size
         self._free = control(self.config.attributes)
         self._keep = control(self.config.attributes, keep=self.kept)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from a3gan_jax.compilation import network_jit
 from a3gan_jax.convert.recognizers import load_recognizer
 from a3gan_jax.faces.alignment import align
 from a3gan_jax.faces.detector import Detection, YuNet
@@ -79,7 +80,7 @@ class TemplateAttacker:
             raise ValueError(f"{name} has no published threshold to report matches at; choose sface")
         self.name, self.threshold = name, recognizer.threshold
         self._variables, self._batch_size = jax.device_put(variables), batch_size
-        self._embed = jax.jit(_embed_bytes, static_argnums=0)
+        self._embed = network_jit(_embed_bytes, static_argnums=0)
         self._recognizer = recognizer
 
     def embed(self, images: np.ndarray, faces: Sequence[Detection]) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from a3gan_jax.compilation import network_jit
 from a3gan_jax.convert.recognizers import load_recognizer
 from a3gan_jax.faces.alignment import resample, similarity
 from a3gan_jax.faces.batching import batches
@@ -28,7 +29,7 @@ class TemplateEmbedder:
     def __init__(self, name: str = "sface"):
         self._recognizer, variables = load_recognizer(name)
         self._variables = jax.device_put(variables)
-        self._embed = jax.jit(_embed, static_argnums=0)
+        self._embed = network_jit(_embed, static_argnums=0)
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         parts = [self._embed(self._recognizer, self._variables, faces[rows]) for _, rows in batches(len(faces))]

@@ -108,6 +108,7 @@ class Ours:
         import numpy as np
 
         from a3gan_jax import inference
+        from a3gan_jax.compilation import network_jit
         from a3gan_jax.networks import Networks
 
         start = time.perf_counter()
@@ -119,7 +120,7 @@ class Ours:
             "ainet": jax.jit(networks.ainet.init)(key, a, a, z),
         }
 
-        @jax.jit
+        @network_jit
         def anonymize(variables, images, attributes, z):
             change, strength = jnp.ones_like(attributes), jnp.ones(len(images))
             x = inference.to_float(images)

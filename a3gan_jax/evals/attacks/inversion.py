@@ -13,6 +13,7 @@ import numpy as np
 import optax
 from jax import Array
 
+from a3gan_jax.compilation import network_jit
 from a3gan_jax.models.layers import ConvForm
 from a3gan_jax.models.unet import UNet
 
@@ -43,7 +44,7 @@ class Inversion:
         self._variables = jax.jit(self._network.init)(key, _to_float(anonymized[:1]))
         optimizer = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, steps))
         state = jax.jit(optimizer.init)(self._variables)
-        step_once = jax.jit(functools.partial(_step, self._network, optimizer), donate_argnums=(0, 1))
+        step_once = network_jit(functools.partial(_step, self._network, optimizer), donate_argnums=(0, 1))
         random, losses = np.random.default_rng(self._seed), []
         for step in range(steps):
             rows = random.integers(len(anonymized), size=BATCH_SIZE)
@@ -84,7 +85,7 @@ def _step(
     return optax.apply_updates(variables, updates), state, value
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(network_jit, static_argnums=0)
 def _restore(network: UNet, variables, anonymized: Array) -> Array:
     images = network.apply(variables, _to_float(anonymized))
     return jnp.clip(jnp.round((images + 1.0) * 127.5), 0, 255).astype(jnp.uint8)

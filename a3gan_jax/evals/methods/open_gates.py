@@ -11,6 +11,7 @@ from jax import Array
 
 from a3gan_jax import inference
 from a3gan_jax.checkpoint import SavedModel
+from a3gan_jax.compilation import network_jit
 from a3gan_jax.evals.methods.pasting import paste
 from a3gan_jax.face_model import fingerprint
 from a3gan_jax.faces.batching import batches
@@ -77,7 +78,7 @@ def _pseudonyms(z_dim: int, seed: Array, people: Array) -> Array:
     return inference.pseudonym_seeds(keys, z_dim)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(network_jit, static_argnums=0)
 def _open(
     networks: Networks, variables: dict[str, Any], crops: Array, change: Array, flips: Array, z: Array
 ) -> tuple[Array, Array]:
