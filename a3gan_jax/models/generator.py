@@ -79,7 +79,7 @@ class Decoder(nn.Module):
             x = jnp.concatenate([x, skip], axis=-1)
         # A layer at full size after the last transposed convolution smooths away its checkerboard.
         x = leaky_relu(Conv(max(8, self.config.base // 2), "up", conv)(x))
-        return jnp.tanh(exact(Conv(3, kernel_init=lecun_normal)(x)))
+        return jnp.tanh(exact(Conv(3, "same", conv, lecun_normal)(x)))
 
 
 class Generator(nn.Module):

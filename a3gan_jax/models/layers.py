@@ -1,8 +1,8 @@
 """Convolutions in two exact forms, norms, and the few pieces that all networks share.
 
 Every convolution keeps one parameter shape, (kh, kw, in, out), whatever its form: ``lax`` calls XLA's convolution
-(right for GPU and TPU), ``matmul`` rewrites the stride-2 and the transposed ones as shifted slices and one matrix
-product, six times faster in a training step on a CPU. Stride-1 3x3 convolutions are fastest in XLA's own form.
+(right for GPU and TPU), ``matmul`` is for a CPU, where XLA is good at dense convolutions of stride 1 alone: it rewrites
+the stride-2 and the transposed ones as such, and one to a few channels as a matrix product and shifts.
 
 Layers compute in the type of their input, float32 or bfloat16; parameters and the statistics of norms are float32.
 """
@@ -52,11 +52,34 @@ def _pad(x: Array) -> Array:
     return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
 
-def _conv2x2(x: Array, kernel: Array) -> Array:
-    """A valid 2x2 convolution of (N, H, W, C) by (2, 2, C, D) as four shifted slices and one matrix product."""
+def _dense(x: Array, kernel: Array, padding: str) -> Array:
+    return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=DIMENSIONS)
+
+
+def same_conv(x: Array, kernel: Array, form: ConvForm) -> Array:
+    """3x3 convolution, stride 1, padding 1: (N, H, W, C) by (3, 3, C, D) -> (N, H, W, D). ``matmul`` is right for small
+    D."""
+    return _dense(x, kernel, "SAME") if form == "lax" else _narrow_conv(x, kernel)
+
+
+@jax.custom_vjp
+def _narrow_conv(x: Array, kernel: Array) -> Array:
     n, h, w, c = x.shape
-    columns = jnp.concatenate([x[:, i : i + h - 1, j : j + w - 1] for i in (0, 1) for j in (0, 1)], axis=-1)
-    return (columns.reshape(-1, 4 * c) @ kernel.reshape(4 * c, -1)).reshape(n, h - 1, w - 1, -1)
+    d = kernel.shape[-1]
+    y = (_pad(x).reshape(-1, c) @ kernel.transpose(2, 0, 1, 3).reshape(c, 9 * d)).reshape(n, h + 2, w + 2, 3, 3, d)
+    return sum(y[:, i : i + h, j : j + w, i, j] for i in range(3) for j in range(3))
+
+
+def _narrow_conv_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _narrow_conv(x, kernel), (x, kernel)
+
+
+def _narrow_conv_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    # XLA's own: that of the shifts would gather nine copies of the gradient.
+    return jax.vjp(lambda x, kernel: _dense(x, kernel, "SAME"), *kept)[1](gradient)
+
+
+_narrow_conv.defvjp(_narrow_conv_forward, _narrow_conv_backward)
 
 
 def downsampling_conv(x: Array, kernel: Array, form: ConvForm) -> Array:
@@ -68,7 +91,7 @@ def downsampling_conv(x: Array, kernel: Array, form: ConvForm) -> Array:
     n, h, w, c = x.shape
     x = x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4 * c)
     kernel = kernel.reshape(2, 2, 2, 2, c, -1).transpose(0, 2, 1, 3, 4, 5).reshape(2, 2, 4 * c, -1)
-    return _conv2x2(x, kernel)
+    return _dense(x, kernel, "VALID")
 
 
 def upsampling_conv(x: Array, kernel: Array, form: ConvForm) -> Array:
@@ -85,7 +108,7 @@ def upsampling_conv(x: Array, kernel: Array, form: ConvForm) -> Array:
     d = kernel.shape[-1]
     taps = jnp.array([[3, 1], [2, 0]])
     kernel = kernel[taps][:, :, taps].transpose(1, 3, 4, 0, 2, 5).reshape(2, 2, c, 4 * d)
-    y = _conv2x2(_pad(x), kernel).reshape(n, h + 1, w + 1, 2, 2, d)
+    y = _dense(_pad(x), kernel, "VALID").reshape(n, h + 1, w + 1, 2, 2, d)
     rows = jnp.stack([y[:, :-1, :, 0], y[:, 1:, :, 1]], axis=2)
     return jnp.stack([rows[:, :, :, :-1, 0], rows[:, :, :, 1:, 1]], axis=4).reshape(n, 2 * h, 2 * w, d)
 
@@ -109,7 +132,7 @@ class Conv(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype)
         match self.kind:
             case "same":
-                y = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=DIMENSIONS)
+                y = same_conv(x, kernel, self.form)
             case "pointwise":
                 y = x @ kernel[0, 0]
             case "down":

@@ -26,4 +26,4 @@ class UNet(nn.Module):
         for level, skip in reversed(list(enumerate(skips))):
             x = Conv(self.base * 2 ** max(level - 1, 0), "up", self.conv)(x)
             x = jnp.concatenate([leaky_relu(GroupNorm()(x)), skip], axis=-1)
-        return jnp.tanh(Conv(3, kernel_init=lecun_normal)(x))
+        return jnp.tanh(Conv(3, "same", self.conv, lecun_normal)(x))

@@ -8,17 +8,24 @@ import numpy as np
 import pytest
 import torch
 
-from a3gan_jax.models.layers import Conv, GroupNorm, downsampling_conv, resolve_conv_form, upsampling_conv
+from a3gan_jax.models.layers import (
+    Conv,
+    GroupNorm,
+    downsampling_conv,
+    resolve_conv_form,
+    same_conv,
+    upsampling_conv,
+)
 
 
 def _random(shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("conv", [downsampling_conv, upsampling_conv])
+@pytest.mark.parametrize(("conv", "side"), [(downsampling_conv, 4), (upsampling_conv, 4), (same_conv, 3)])
 @pytest.mark.parametrize("size", [(8, 8), (4, 6), (2, 2)])
-def test_forms_agree_in_value_and_gradient(conv, size):
-    x, kernel = _random((2, *size, 5)), _random((4, 4, 5, 3), 1)
+def test_forms_agree_in_value_and_gradient(conv, side, size):
+    x, kernel = _random((2, *size, 5)), _random((side, side, 5, 3), 1)
 
     @functools.partial(jax.jit, static_argnums=0)
     def run(form):
