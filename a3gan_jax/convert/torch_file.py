@@ -11,40 +11,24 @@ import mmap
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from a3gan_jax.convert import restricted_pickle
 from a3gan_jax.convert.restricted_pickle import MAX_DEPTH, MAX_PICKLE_BYTES
 from a3gan_jax.convert.safetensors_file import read_safetensors
-from a3gan_jax.convert.torch_globals import (
-    Builder,
-    Dtype,
-    NumpyDtype,
-    Storage,
-    StorageType,
-    Tensor,
-    UnreadableFile,
-    shown,
-)
+from a3gan_jax.convert.torch_arrays import MAX_NODES, dtype_of, resolve
+from a3gan_jax.convert.torch_globals import UnreadableFile, shown
 
 __all__ = ["UnreadableFile", "flatten", "read_checkpoint", "read_tensors"]
 
 LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-MAX_NODES = 1_000_000  # of the tree, each shared part counted as often as it is reached
-MAX_DIMENSIONS = 32
-# All tensors together, as if each were copied: tied weights and broadcast views are small beside this, and a file of
-# a kilobyte cannot ask whoever converts it for a terabyte.
-MAX_EXPANSION, FREE_EXPANSION = 8, 64 << 20
-# What the standard library and numpy raise on damaged input, beside UnreadableFile.
-DAMAGE = (
-    ArithmeticError, EOFError, LookupError, MemoryError, NotImplementedError, OSError, RecursionError, SyntaxError,
-    TypeError, ValueError, struct.error, zipfile.BadZipFile,
-)  # fmt: skip
+# What the standard library and numpy raise on damaged input, beside UnreadableFile. Not what a lack of memory or a disk
+# raises: that says nothing of the file.
+DAMAGE = (LookupError, NotImplementedError, RecursionError, ValueError, struct.error, zipfile.BadZipFile)
 
 
 def read_checkpoint(path: str | Path) -> Any:
@@ -57,12 +41,17 @@ def read_checkpoint(path: str | Path) -> Any:
 
     Raises:
         UnreadableFile: for every file that this cannot read or will not, and for none at all; one line.
+        MemoryError: what it holds is more than there is.
     """
     path = Path(path)
     try:
         return _read(path)
     except UnreadableFile as error:
         raise UnreadableFile(f"{path}: {error}") from None
+    except OSError as error:
+        raise UnreadableFile(
+            f"{path}: it cannot be read: {error.strerror}; check its permissions and the disk"
+        ) from error
     except DAMAGE as error:
         cause = " ".join(str(error).split())[:120]
         raise UnreadableFile(
@@ -163,7 +152,7 @@ def _read_zip(file: mmap.mmap) -> Any:
     if file.tell() != entries[f"{root}data.pkl"][1] + len(pickled):
         raise UnreadableFile("its pickle does not end where its part ends; the file is damaged or forged")
 
-    return _resolve(tree, functools.cache(lambda key: content(f"data/{key}")), len(file))
+    return resolve(tree, functools.cache(lambda key: content(f"data/{key}")), len(file))
 
 
 def _entries(file: mmap.mmap, infos: list[zipfile.ZipInfo]) -> dict[str, tuple[zipfile.ZipInfo, int]]:
@@ -218,7 +207,7 @@ def _read_legacy(file: mmap.mmap) -> Any:
             raise UnreadableFile(f"its storage {shown(key)} comes twice or belongs to no tensor; the file is damaged")
         (numel,) = struct.unpack_from("<q", file, position)
         position += 8
-        length = numel * _dtype(types[key]).itemsize
+        length = numel * dtype_of(types[key]).itemsize
         if numel < 0 or length > len(file) - position:
             raise UnreadableFile(
                 f"its storage {shown(key)} ends after the file; the download is incomplete: get it again"
@@ -229,80 +218,4 @@ def _read_legacy(file: mmap.mmap) -> Any:
         raise UnreadableFile(f"{len(file) - position} bytes follow its last storage; the file is damaged")
     if parts.keys() != types.keys():
         raise UnreadableFile("one of its storages is missing; the download is incomplete: get it again")
-    return _resolve(tree, parts.__getitem__, len(file))
-
-
-def _dtype(name: str) -> np.dtype:
-    if name == "raw":
-        return np.dtype(np.uint8)
-    return np.dtype(getattr(ml_dtypes, name)) if name.startswith(("bfloat", "float8")) else np.dtype(name)
-
-
-def _resolve(tree: Any, part: Callable[[str], memoryview], file_size: int) -> Any:
-    """Builds the arrays of a pickle's tree over the storages' bytes, in containers of their own.
-
-    ``part`` gives the bytes of a storage by its key. A shared container is built once. What the tree would hold if
-    nothing were shared is counted all the same and bounded, since that is what a walk over it visits, and what copying
-    its arrays takes.
-    """
-    built: dict[int, tuple[Any, int, int]] = {}  # the value, its nodes, the bytes of its arrays
-    open_containers: set[int] = set()
-
-    def array(
-        storage: Storage, dtype: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
-    ) -> np.ndarray:
-        kind, data = _dtype(dtype), part(storage.key)
-        if len(data) != storage.numel * _dtype(storage.dtype).itemsize:
-            raise UnreadableFile(
-                f"its storage {shown(storage.key)} has another size than declared; the file is damaged"
-            )
-        if len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
-            raise UnreadableFile(
-                f"a tensor has {len(shape)} dimensions and {len(strides)} strides; the file is damaged"
-            )
-        if 0 in shape:
-            return np.empty(shape, kind)
-        last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-        if (last + 1) * kind.itemsize > len(data):
-            raise UnreadableFile(
-                f"a tensor reaches beyond its storage {shown(storage.key)}; the file is damaged or forged"
-            )
-        steps = tuple(
-            stride * kind.itemsize if size > 1 else kind.itemsize for size, stride in zip(shape, strides, strict=True)
-        )
-        return np.ndarray(shape, kind, data, offset * kind.itemsize, steps)
-
-    def leaf(node: Any) -> Any:
-        if isinstance(node, Tensor):
-            return array(*node)
-        if isinstance(node, Storage):
-            return array(node, node.dtype, 0, (node.numel,), (1,))
-        if isinstance(node, Dtype):
-            return _dtype(node.name)
-        if isinstance(node, NumpyDtype):
-            return np.dtype(node.code)
-        if isinstance(node, (Builder, StorageType)):
-            raise UnreadableFile(f"it holds {shown(node.name)} itself as a value; save only the state dict")
-        return node
-
-    def visit(node: Any, depth: int) -> tuple[Any, int, int]:
-        if id(node) in built:
-            return built[id(node)]
-        if depth > MAX_DEPTH or id(node) in open_containers:
-            raise UnreadableFile(f"it contains itself or is nested deeper than {MAX_DEPTH}; save only the state dict")
-        if type(node) in (dict, list, tuple):
-            open_containers.add(id(node))
-            children = [visit(child, depth + 1) for child in (node.values() if type(node) is dict else node)]
-            open_containers.remove(id(node))
-            values = [value for value, *_ in children]
-            result = dict(zip(node, values, strict=True)) if type(node) is dict else type(node)(values)
-            nodes, size = 1 + sum(nodes for _, nodes, _ in children), sum(size for *_, size in children)
-        else:
-            result, nodes = leaf(node), 1
-            size = result.nbytes if isinstance(result, np.ndarray) else 0
-        if nodes > MAX_NODES or size > FREE_EXPANSION + MAX_EXPANSION * file_size:
-            raise UnreadableFile("it would unpack to many times its size; save only the state dict, contiguous copies")
-        built[id(node)] = result, nodes, size
-        return built[id(node)]
-
-    return visit(tree, 0)[0]
+    return resolve(tree, parts.__getitem__, len(file))
