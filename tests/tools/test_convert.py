@@ -10,18 +10,15 @@ from types import SimpleNamespace
 
 import jax
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import helper, numpy_helper
 
 import a3gan_jax
 from a3gan_jax import model_folder, pretrained
 from a3gan_jax.convert import recognizers, reference
 from a3gan_jax.convert.layouts import LAYOUTS, build, entries, skeleton
 from a3gan_jax.convert.torch_writer import write_state_dict
-from tools import convert
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -53,19 +50,6 @@ def saved(path, tree):
     return path
 
 
-@pytest.fixture
-def run(tmp_path, capsys, monkeypatch):
-    """Runs the command in a folder of its own; returns exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        code = convert.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
 def assert_equal_trees(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
@@ -75,9 +59,9 @@ def test_every_layout_is_tested():
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_every_layout_is_guessed_and_comes_back(run, tmp_path, name):
+def test_every_layout_is_guessed_and_comes_back(run_convert, tmp_path, name):
     given = tensors(name)
-    code, out, err = run(saved(tmp_path / "weights.pth", given), "--to", "model")
+    code, out, err = run_convert(saved(tmp_path / "weights.pth", given), "--to", "model")
     assert (code, err) == (0, "")
     assert f"layout {name} (guessed" in out
     model = a3gan_jax.load("model", conv="lax")
@@ -88,9 +72,9 @@ def test_every_layout_is_guessed_and_comes_back(run, tmp_path, name):
     assert sorted(os.listdir(tmp_path)) == ["model", "weights.pth"]
 
 
-def test_the_folder_explains_itself(run, tmp_path):
+def test_the_folder_explains_itself(run_convert, tmp_path):
     file = saved(tmp_path / "backbone.pth", tensors("arcface"))
-    run(file, "--to", "model")
+    run_convert(file, "--to", "model")
     description = json.loads((tmp_path / "model" / "model.json").read_text())
     assert description["network"] == "arcface" and description["arguments"]["blocks"] == [1, 1, 1, 1]
     assert description["input"] == {
@@ -106,8 +90,8 @@ def test_the_folder_explains_itself(run, tmp_path):
     assert "non-commercial" in description["source"]["licence"]
 
 
-def test_a_model_takes_what_the_peer_takes(run, tmp_path):
-    run(saved(tmp_path / "g.pth", tensors("attgan")), "--to", "model")
+def test_a_model_takes_what_the_peer_takes(run_convert, tmp_path):
+    run_convert(saved(tmp_path / "g.pth", tensors("attgan")), "--to", "model")
     model = a3gan_jax.load("model")
     random = np.random.default_rng(1)
     images, attributes = (random.uniform(-1, 1, shape).astype(np.float32) for shape in ((2, 16, 16, 3), (2, 3)))
@@ -117,8 +101,8 @@ def test_a_model_takes_what_the_peer_takes(run, tmp_path):
     assert json.loads((tmp_path / "model/model.json").read_text())["input"]["size"] is None
 
 
-def test_sface_takes_bytes_as_its_graph_does(run):
-    code, out, _ = run(SFACE_FILE, "--to", "sface")
+def test_sface_takes_bytes_as_its_graph_does(run_convert):
+    code, out, _ = run_convert(SFACE_FILE, "--to", "sface")
     assert code == 0 and "layout sface (guessed" in out
     images = np.random.default_rng(0).uniform(0, 255, (2, 112, 112, 3)).astype(np.float32)
     options = onnxruntime.SessionOptions()
@@ -131,7 +115,7 @@ def test_sface_takes_bytes_as_its_graph_does(run):
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_a_checkpoint_of_two_networks_is_ambiguous(run, tmp_path, prefix):
+def test_a_checkpoint_of_two_networks_is_ambiguous(run_convert, tmp_path, prefix):
     generator, discriminator = (
         {prefix + key: value for key, value in tensors(name).items()} for name in ("attgan", "attgan_discriminator")
     )
@@ -139,93 +123,93 @@ def test_a_checkpoint_of_two_networks_is_ambiguous(run, tmp_path, prefix):
     optimizer = {"state": {0: {"step": torch.tensor(1.0), "exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 2e-4}]}
     parts = {"G": generator, "D": discriminator, "optim_G": optimizer}
     torch.save(jax.tree.map(lambda x: torch.from_numpy(x) if isinstance(x, np.ndarray) else x, parts), file)
-    code, out, err = run(file, "--to", "model")
+    code, out, err = run_convert(file, "--to", "model")
     assert code == 2 and out == ""
     assert "fits several layouts: attgan, attgan_discriminator; choose" in err and "--from LAYOUT" in err
     assert os.listdir(tmp_path) == ["weights.pth"]
     for name in ("attgan", "attgan_discriminator"):
-        assert run(file, "--to", name, "--from", name)[0] == 0
+        assert run_convert(file, "--to", name, "--from", name)[0] == 0
         assert a3gan_jax.load(name).description["network"] == name
 
 
-def test_with_the_discriminator_absent_nothing_is_ambiguous(run, tmp_path):
-    code, out, _ = run(saved(tmp_path / "x.pth", {"G": tensors("attgan")}), "--to", "model")
+def test_with_the_discriminator_absent_nothing_is_ambiguous(run_convert, tmp_path):
+    code, out, _ = run_convert(saved(tmp_path / "x.pth", {"G": tensors("attgan")}), "--to", "model")
     assert code == 0 and "layout attgan (guessed" in out
 
 
-def test_an_unknown_file_lists_the_layouts(run, tmp_path):
-    code, _, err = run(saved(tmp_path / "x.pth", {"backbone.stem": np.ones(3, np.float32)}), "--to", "model")
+def test_an_unknown_file_lists_the_layouts(run_convert, tmp_path):
+    code, _, err = run_convert(saved(tmp_path / "x.pth", {"backbone.stem": np.ones(3, np.float32)}), "--to", "model")
     assert code == 2
     assert "none of the layouts: attgan, attgan_discriminator, stgan," in err and "backbone.stem" in err
     assert "sface" not in err  # which is no PyTorch layout
     assert os.listdir(tmp_path) == ["x.pth"]
 
 
-def test_a_near_miss_names_the_nearest_layout_and_all_that_is_missing(run, tmp_path):
+def test_a_near_miss_names_the_nearest_layout_and_all_that_is_missing(run_convert, tmp_path):
     given = tensors("stgan")
     del given["decoder.1.1.running_var"], given["stu.0.reset_gate.0.weight"]
     given["encoder.1.1.weigth"] = given.pop("encoder.1.1.weight")
-    code, _, err = run(saved(tmp_path / "x.pth", given), "--to", "model")
+    code, _, err = run_convert(saved(tmp_path / "x.pth", given), "--to", "model")
     assert code == 2 and "the nearest is stgan, but it does not fit" in err
     assert "stu.0.reset_gate.0.weight: missing" in err  # without it the network's arguments cannot be told
     given["stu.0.reset_gate.0.weight"] = tensors("stgan")["stu.0.reset_gate.0.weight"]
-    code, _, err = run(saved(tmp_path / "x.pth", given), "--to", "model")
+    code, _, err = run_convert(saved(tmp_path / "x.pth", given), "--to", "model")
     assert code == 2 and "the nearest is stgan, but it does not fit" in err
     lines = ("decoder.1.1.running_var: missing, of shape (", "encoder.1.1.weight: missing", "1.weigth: not known")
     assert all(line in err for line in lines)
     (missing,) = (line for line in err.splitlines() if "encoder.1.1.weight: missing" in line)
     assert "encoder.1.1.weigth" in missing.split("nearest:")[1]
-    asked = run(tmp_path / "x.pth", "--to", "model", "--from", "stgan")
+    asked = run_convert(tmp_path / "x.pth", "--to", "model", "--from", "stgan")
     assert asked[0] == 2 and ": does not fit the layout stgan:" in asked[2] and all(line in asked[2] for line in lines)
     assert os.listdir(tmp_path) == ["x.pth"]
 
 
-def test_weights_that_are_not_finite_are_refused(run, tmp_path):
+def test_weights_that_are_not_finite_are_refused(run_convert, tmp_path):
     given = tensors("mtcnn_pnet")
     given["conv1.bias"][3] = np.nan
     given["conv2.bias"][0] = np.inf
-    code, _, err = run(saved(tmp_path / "x.pth", given), "--to", "model")
+    code, _, err = run_convert(saved(tmp_path / "x.pth", given), "--to", "model")
     assert code == 2 and "conv1.bias: holds NaN or infinity" in err and "conv2.bias: holds NaN" in err
     assert os.listdir(tmp_path) == ["x.pth"]
 
 
-def test_shapes_that_make_no_network_are_refused(run, tmp_path):
+def test_shapes_that_make_no_network_are_refused(run_convert, tmp_path):
     """Sixty layers: an image of 2 ** 60 pixels a side."""
     given = {f"enc_layers.{i}.layers.0.weight": np.ones((2, 2, 4, 4), np.float32) for i in range(60)}
     given |= {f"dec_layers.{i}.layers.0.weight": np.ones((3, 2, 4, 4), np.float32) for i in range(60)}
-    code, _, err = run(saved(tmp_path / "x.pth", given), "--to", "model", "--from", "attgan")
+    code, _, err = run_convert(saved(tmp_path / "x.pth", given), "--to", "model", "--from", "attgan")
     assert code == 2 and "does not fit the layout attgan" in err
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".onnx"])
-def test_a_folder_or_an_absent_file_is_no_input(run, tmp_path, suffix):
-    assert run(f"absent{suffix}", "--to", "model")[2].count("no such file") == 1
+def test_a_folder_or_an_absent_file_is_no_input(run_convert, tmp_path, suffix):
+    assert run_convert(f"absent{suffix}", "--to", "model")[2].count("no such file") == 1
     (tmp_path / "holiday").mkdir()
-    code, _, err = run("holiday", "--to", "model")
+    code, _, err = run_convert("holiday", "--to", "model")
     assert code == 2 and "only an A3GAN's" in err
-    code, _, err = run("holiday", "--to", "x.pth")
+    code, _, err = run_convert("holiday", "--to", "x.pth")
     assert code == 2 and "no model.json" in err
 
 
-def test_what_is_there_is_not_replaced_unasked(run, tmp_path):
+def test_what_is_there_is_not_replaced_unasked(run_convert, tmp_path):
     first, second = (saved(tmp_path / f"{i}.pth", tensors("mtcnn_pnet", i)) for i in range(2))
-    assert run(first, "--to", "model")[0] == 0
-    code, _, err = run(second, "--to", "model")
+    assert run_convert(first, "--to", "model")[0] == 0
+    code, _, err = run_convert(second, "--to", "model")
     assert code == 2 and "--overwrite" in err
     assert_equal_trees(a3gan_jax.load("model").variables, build(LAYOUTS["mtcnn_pnet"], tensors("mtcnn_pnet", 0))[2])
-    assert run(second, "--to", "model", "--overwrite")[0] == 0
+    assert run_convert(second, "--to", "model", "--overwrite")[0] == 0
     assert_equal_trees(a3gan_jax.load("model").variables, build(LAYOUTS["mtcnn_pnet"], tensors("mtcnn_pnet", 1))[2])
     (tmp_path / "model" / "checkpoints").mkdir()  # a training's workdir
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "me.jpg").touch()
     for target in ("model", "photos", "0.pth", "1.pth/"):
-        code, _, err = run(first, "--to", target, "--overwrite")
+        code, _, err = run_convert(first, "--to", target, "--overwrite")
         assert code == 2 and ("not a model" in err or "would be a PyTorch file" in err)
     assert (tmp_path / "photos" / "me.jpg").exists() and (tmp_path / "model" / "checkpoints").exists()
     assert sorted(os.listdir(tmp_path)) == ["0.pth", "1.pth", "model", "photos"]
 
 
-def test_a_failed_write_leaves_nothing_and_keeps_the_old(run, tmp_path, monkeypatch):
+def test_a_failed_write_leaves_nothing_and_keeps_the_old(run_convert, tmp_path, monkeypatch):
     file = saved(tmp_path / "x.pth", tensors("mtcnn_pnet"))
 
     def full(*_, **options):
@@ -233,13 +217,13 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old(run, tmp_path, monkeypa
 
     with monkeypatch.context() as patched:
         patched.setattr(model_folder, "json", SimpleNamespace(dumps=full))
-        code, _, err = run(file, "--to", "model")
+        code, _, err = run_convert(file, "--to", "model")
     assert code == 2 and err == "convert.py: error: no space left on device\n"
     assert os.listdir(tmp_path) == ["x.pth"]
-    assert run(file, "--to", "model")[0] == 0
+    assert run_convert(file, "--to", "model")[0] == 0
     with monkeypatch.context() as patched:
         patched.setattr(model_folder, "json", SimpleNamespace(dumps=full))
-        assert run(file, "--to", "model", "--overwrite")[0] == 2
+        assert run_convert(file, "--to", "model", "--overwrite")[0] == 2
     assert sorted(os.listdir(tmp_path)) == ["model", "x.pth"]
     assert a3gan_jax.load("model").description["network"] == "mtcnn_pnet"
 
@@ -259,7 +243,7 @@ convert.main(sys.argv[2:])
 
 
 @pytest.mark.parametrize("at", ["json", "os"], ids=["with the arrays written", "with the folder in its place"])
-def test_a_killed_conversion_leaves_nothing_that_loads(run, tmp_path, at):
+def test_a_killed_conversion_leaves_nothing_that_loads(run_convert, tmp_path, at):
     file = saved(tmp_path / "x.pth", tensors("mtcnn_pnet"))
     command = [sys.executable, "-c", KILLED, at, str(file), "--to", str(tmp_path / "model")]
     killed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -268,7 +252,7 @@ def test_a_killed_conversion_leaves_nothing_that_loads(run, tmp_path, at):
     for left in tmp_path.iterdir():
         with pytest.raises((FileNotFoundError, NotADirectoryError)):
             a3gan_jax.load(left)
-    assert run(file, "--to", "model")[0] == 0
+    assert run_convert(file, "--to", "model")[0] == 0
     assert sorted(os.listdir(tmp_path)) == ["model", "x.pth"]
 
 
@@ -286,103 +270,36 @@ def test_it_runs_as_a_script_and_as_a_module(tmp_path, command):
     assert (tmp_path / "model" / "model.json").exists()
 
 
-def test_verify_runs_the_reference(run, tmp_path, monkeypatch):
+def test_verify_runs_the_reference(run_convert, tmp_path, monkeypatch):
     file = saved(tmp_path / "x.pth", tensors("mtcnn_pnet"))
-    code, out, _ = run(file, "--to", "model", "--verify")
+    code, out, _ = run_convert(file, "--to", "model", "--verify")
     assert code == 0 and "verified with the NumPy reference: largest relative error" in out
     for error in (2e-5, float("nan")):
         monkeypatch.setattr(reference, "verify", lambda *_, error=error: error)
-        code, _, err = run(file, "--to", "other", "--verify")
+        code, _, err = run_convert(file, "--to", "other", "--verify")
         assert code == 2 and "differ from the NumPy reference" in err
     assert sorted(os.listdir(tmp_path)) == ["model", "x.pth"]
 
 
-def test_torch_as_reader(run, tmp_path, monkeypatch):
+def test_torch_as_reader(run_convert, tmp_path, monkeypatch):
     given = {key: torch.from_numpy(value).bfloat16() for key, value in tensors("mtcnn_pnet").items()}
     torch.save(given, tmp_path / "x.pth")
     for reader in ("safe", "torch"):
-        assert run("x.pth", "--to", reader, "--reader", reader)[0] == 0
+        assert run_convert("x.pth", "--to", reader, "--reader", reader)[0] == 0
     assert_equal_trees(a3gan_jax.load("safe").variables, a3gan_jax.load("torch").variables)
     (tmp_path / "x.pth").write_bytes(b"\x80\x02cos\nsystem\nX\x01\x00\x00\x00a\x85R.")
-    code, _, err = run("x.pth", "--to", "model", "--reader", "torch")
+    code, _, err = run_convert("x.pth", "--to", "model", "--reader", "torch")
     assert code == 2 and "torch cannot read it" in err and err.count("\n") == 1
     monkeypatch.setitem(sys.modules, "torch", None)
-    code, _, err = run("x.pth", "--to", "model", "--reader", "torch")
+    code, _, err = run_convert("x.pth", "--to", "model", "--reader", "torch")
     assert code == 2 and "pip install torch" in err
 
 
-def test_wrong_command_lines_end_with_2(run, tmp_path):
+def test_wrong_command_lines_end_with_2(run_convert, tmp_path):
     file = saved(tmp_path / "x.pth", tensors("mtcnn_pnet"))
     for arguments in ([file], [file, "--to", "x", "--from", "vgg"]):
         with pytest.raises(SystemExit) as stopped:
-            run(*arguments)
+            run_convert(*arguments)
         assert stopped.value.code == 2
-    code, _, err = run(file, "--to", "x", "--from", "sface")
+    code, _, err = run_convert(file, "--to", "x", "--from", "sface")
     assert code == 2 and "sface is not kept in .pth files" in err
-
-
-# --------------------------------------------------------------------------------------------------------- broken ONNX
-
-
-def graph(arrays, nodes=()):
-    """An ONNX file of these initialisers and nodes."""
-    initializers = [numpy_helper.from_array(value, name) for name, value in arrays.items()]
-    return helper.make_model(helper.make_graph(list(nodes), "g", [], [], initializers))
-
-
-def used(name):
-    return helper.make_node("Identity", [name], [f"{name}_used"])
-
-
-def dequantized(**attributes):
-    return helper.make_node("DequantizeLinear", ["q", "s"], ["weights"], **attributes)
-
-
-def broken_onnx():
-    plain = graph({"a": np.ones((4, 3), np.float32)}, [used("a")])
-    whole = plain.SerializeToString()
-    files = {f"cut at {percent} %": whole[: len(whole) * percent // 100] for percent in range(0, 100, 5)}
-    quantized = {"q": np.ones((2, 4), np.int8), "s": np.ones((2, 1), np.float32)}
-    files["another network"] = whole
-    files["huge block"] = graph(quantized, [dequantized(axis=1, block_size=2**31 - 1)]).SerializeToString()
-    files["blocks too few"] = graph(quantized, [dequantized(axis=1, block_size=1)]).SerializeToString()
-    files["axis beyond"] = graph(quantized, [dequantized(axis=7, block_size=2)]).SerializeToString()
-    files["no scale"] = graph({"q": quantized["q"]}, [dequantized()]).SerializeToString()
-    twice = graph({"a": np.ones(3, np.float32)}, [used("a")])
-    twice.graph.initializer.append(twice.graph.initializer[0])
-    huge = graph({"a": np.ones(3, np.float32)}, [used("a")])
-    huge.graph.initializer[0].dims[0] = 1 << 40
-    outside = graph({"a": np.ones(3, np.float32)}, [used("a")])
-    tensor = outside.graph.initializer[0]
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.ClearField("raw_data")
-    tensor.external_data.add(key="location", value="../../../../etc/passwd")
-    odd = graph({"a": np.ones(3, np.float32)}, [used("a")])
-    odd.graph.initializer[0].data_type = 99
-    files |= {"name twice": twice, "huge shape": huge, "weights elsewhere": outside, "unknown type": odd}
-    files |= {"text": b"these are my weights\n", "nothing": b"", "noise": np.random.default_rng(0).bytes(1000)}
-    return {name: file if isinstance(file, bytes) else file.SerializeToString() for name, file in files.items()}
-
-
-@pytest.mark.parametrize(("name", "content"), broken_onnx().items(), ids=broken_onnx())
-def test_a_broken_onnx_file_is_refused(run, tmp_path, name, content):
-    (tmp_path / "x.onnx").write_bytes(content)
-    code, out, err = run("x.onnx", "--to", "model")
-    assert code == 2 and out == "" and err.startswith("convert.py: error: x.onnx: ")
-    assert os.listdir(tmp_path) == ["x.onnx"]
-
-
-def test_sface_with_another_normalisation_or_a_damaged_array_is_refused(run, tmp_path):
-    model = pretrained.read_onnx(SFACE_FILE)
-    arrays = {tensor.name: tensor for tensor in model.graph.initializer}
-    arrays["scalar_op1"].CopyFrom(numpy_helper.from_array(np.float32([0.0]), "scalar_op1"))
-    onnx.save(model, tmp_path / "x.onnx")
-    code, _, err = run("x.onnx", "--to", "model")
-    assert code == 2 and "not normalised by (x - 127.5) / 128" in err
-    arrays["bn1_beta"].CopyFrom(numpy_helper.from_array(np.full(1024, np.nan, np.float32), "bn1_beta"))
-    arrays["fc1_gamma"].CopyFrom(numpy_helper.from_array(np.ones(127, np.float32), "fc1_gamma"))
-    onnx.save(model, tmp_path / "x.onnx")
-    code, _, err = run("x.onnx", "--to", "model")
-    assert code == 2 and "the nearest is sface, but it does not fit" in err
-    assert "bn1_beta: holds NaN" in err and "fc1_gamma: float32 of shape (127,)" in err
-    assert os.listdir(tmp_path) == ["x.onnx"]
