@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tools.preparation.shards import Shard, Sources, Worker
+from tools.preparation.shards import Shard, Sources, Stopped, Worker
 
 REFRESH = 1.0  # seconds between two looks at how far it is
 REPORT = 30.0  # seconds between two lines about it, where there is no terminal
@@ -56,14 +56,22 @@ class Workers:
             while pending:
                 now, pending = concurrent.futures.wait(pending, REFRESH, concurrent.futures.FIRST_COMPLETED)
                 for future in sorted(now, key=lambda future: (future.exception() is not None, numbers[future])):
-                    ended(jobs[numbers[future]][0], future.result())
+                    if not isinstance(future.exception(), Stopped):  # by an error that is still to come
+                        ended(jobs[numbers[future]][0], future.result())
                 progress(self._done.value)
         finally:
             progress.end()
 
 
 def _call(work: Callable[..., Any], *job: Any) -> Any:
-    return work(_worker, *job)
+    """Nothing is begun after an error: whoever waits learns of it later than the next job could start."""
+    if _worker.stop.is_set():
+        raise Stopped
+    try:
+        return work(_worker, *job)
+    except BaseException:
+        _worker.stop.set()
+        raise
 
 
 def _start(worker: Worker) -> None:
