@@ -32,7 +32,7 @@ evaluate: $(VENV)/.ready-eval
 	$(BIN)/python -m experiments.evaluate \
 		--method=identity,blackbox,blur,pixelate,ksame,random-edit,a3gan-no-scu,a3gan-no-ainet,a3gan-unchecked,a3gan,a3gan:expression,a3gan:fatigue \
 		--data.lfw=$(DATA)/lfw --data.celeba=$(DATA)/celeba --data.fairface=$(DATA)/fairface --data.yawdd=$(DATA)/yawdd \
-		--limit=100,fairface=280 --inversion=blur:0.15,pixelate:8,a3gan --processes=2 --contact_sheets --report=$(REPORT)
+		--limit=100,fairface=210 --averaged=a3gan --inversion=blur:0.15,pixelate:8,a3gan --processes=2 --contact_sheets --report=$(REPORT)
 
 tpu-compile: $(TPU)/.ready
 	$(TPU)/bin/python -m tools.compile_tpu

@@ -94,13 +94,22 @@ def evaluate(given: Any) -> None:
     attacked = next((data for data in ("celeba", "lfw") if data in photos), None)
 
     wanted = {(data, method, given.seed): spec(data, method) for data in photos for method in (None, *methods)}
+    restorations = {}
     if attacked:
         for method, seed in itertools.product(methods, range(1, given.seeds)):
-            if method == "a3gan" or method.startswith("a3gan:"):
+            if method in given.averaged:
                 wanted[attacked, method, given.seed + seed] = spec(attacked, method, given.seed + seed, (SEEDS,))
-    jobs = [(key, part) for key, s in wanted.items() for part in survey.parts(s, len(photos[key[0]]))]
+        if others:
+            train = dataclasses.replace(others, limit=LEARNED)
+            for method in [name for name in methods if name in given.inversion]:
+                restorations[method] = Restoration(spec(attacked, method), train, given.inversion_steps)
+    parts = [(key, part) for key, s in wanted.items() for part in survey.parts(s, len(photos[key[0]]))]
+    # The restorations first: they take longest, and nothing may wait for one alone in the end.
+    jobs = [(restore, attack) for attack in restorations.values()] + [(survey.survey, part) for _, part in parts]
+    results = iter(_work(jobs, given.processes))
+    restored = dict(zip(restorations, itertools.islice(results, len(restorations)), strict=True))
     seen: dict[Any, list] = {}
-    for (key, _), result in zip(jobs, _map(survey.survey, [part for _, part in jobs], given.processes), strict=True):
+    for (key, _), result in zip(parts, results, strict=True):
         seen.setdefault(key, []).append(result)
     sights = {key: survey.joined(results) for key, results in seen.items()}
 
@@ -116,10 +125,7 @@ def evaluate(given: Any) -> None:
             if len(seeded) > 1:
                 after = averaged(seeded, given.recognizers)
                 _measure(every[SEEDS], method, attacked, photos[attacked], before, after, evidence, not_run)
-        inverted = [name for name in given.inversion if name in methods and others]
-        train = others and dataclasses.replace(others, limit=LEARNED)
-        attacks = [Restoration(spec(attacked, method), train, given.inversion_steps) for method in inverted]
-        for method, after in zip(inverted, _map(restore, attacks, given.processes), strict=True):
+        for method, after in restored.items():
             _measure(every[INVERSION], method, attacked, photos[attacked], before, after, evidence, not_run)
     not_run += _left_out(given, attacked, others)
 
@@ -201,23 +207,28 @@ def _who_can_look() -> tuple[list[str], list[str], list[NotRun]]:
     return able["observer"], able["comparer"], missing
 
 
-def _map(work: Callable[[Any], Any], jobs: Sequence[Any], processes: int) -> list[Any]:
-    """The results of all jobs in their order, with a line on the screen about how far it is."""
+def _run(job: tuple[Callable[[Any], Any], Any]) -> Any:
+    work, argument = job
+    return work(argument)
+
+
+def _work(jobs: Sequence[tuple[Callable[[Any], Any], Any]], processes: int) -> list[Any]:
+    """The results of all jobs (function, its argument) in their order; says on the screen how far it is."""
     began, results = time.monotonic(), []
 
     def told(iterator: Iterable[Any]) -> list[Any]:
         for done, result in enumerate(iterator, start=1):
             results.append(result)
             left = (time.monotonic() - began) / done * (len(jobs) - done)
-            print(f"{work.__name__} {done} of {len(jobs)}  {duration(left)} left", file=sys.stderr, flush=True)
+            print(f"{done} of {len(jobs)} parts  {duration(left)} left", file=sys.stderr, flush=True)
         return results
 
     if processes == 1 or len(jobs) < 2:
-        return told(map(work, jobs))
+        return told(map(_run, jobs))
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(processes, context, use_compilation_cache) as pool:
         try:
-            return told(pool.map(work, jobs))
+            return told(pool.map(_run, jobs))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

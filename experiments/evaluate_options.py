@@ -65,6 +65,12 @@ def parse(description: str, arguments: Sequence[str] | None) -> argparse.Namespa
     )
     add("--seed", type=int, default=0, help="of all methods and attacks")
     add("--seeds", type=int, default=4, help="how many the seed attack averages over; 0: no such attack")
+    add(
+        "--averaged",
+        type=methods,
+        metavar="A,B",
+        help="methods that the seed attack is tried on; default: all that are a3gan or a3gan:TASK",
+    )
     add("--inversion", type=methods, default=(), metavar="A,B", help="methods that a network learns to undo (minutes)")
     add("--inversion_steps", type=int, default=STEPS)
     add("--processes", type=int, default=1, help="that share the work")
@@ -72,6 +78,8 @@ def parse(description: str, arguments: Sequence[str] | None) -> argparse.Namespa
     add("--cache", metavar="DIR", help="keep what was seen (embeddings of originals: personal data) for other runs")
     given = parser.parse_args(arguments)
     given.limit = {name: given.limit.get(name, given.limit.get("")) for name in DATA}
+    if given.averaged is None:
+        given.averaged = tuple(name for name in given.method if name == "a3gan" or name.startswith("a3gan:"))
     given.data = {name: getattr(given, f"data_{name}") for name in DATA if getattr(given, f"data_{name}")}
     if not given.data:
         parser.error(f"give some data: {', '.join(f'--data.{name}=FOLDER' for name in DATA)}")

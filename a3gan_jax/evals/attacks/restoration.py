@@ -67,15 +67,17 @@ def _crops(method, images: list, files) -> list[tuple[np.ndarray, np.ndarray] | 
     """(anonymised, original) crops, both cut by the face that is found in the result, else by the original's; None
     where there is no photo, no face or no result."""
     find, pairs = survey.detector(), []
-    for image, file in zip(images, files, strict=True):
-        faces = [] if image is None else find(image)
-        face = None if image is None else central(faces, *image.shape[:2])
-        (made,), _ = survey.apply(method, [image], [faces], [file])
-        if face is None or made is None:
-            pairs.append(None)
-            continue
-        place = again(find(made.image), face) or face
-        pairs.append((aligned_crop(made.image, place, SIZE), aligned_crop(image, place, SIZE)))
+    for start in range(0, len(images), survey.PART):
+        part = slice(start, start + survey.PART)
+        faces = [[] if image is None else find(image) for image in images[part]]
+        photos, _ = survey.apply(method, images[part], faces, files[part])
+        for image, found, made in zip(images[part], faces, photos, strict=True):
+            face = None if image is None else central(found, *image.shape[:2])
+            if face is None or made is None:
+                pairs.append(None)
+                continue
+            place = again(find(made.image), face) or face
+            pairs.append((aligned_crop(made.image, place, SIZE), aligned_crop(image, place, SIZE)))
     return pairs
 
 
