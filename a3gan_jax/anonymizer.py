@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from a3gan_jax import attributes as attribute_words
 from a3gan_jax.attributes import Control
 from a3gan_jax.checkpoint import SavedModel, load_model
 from a3gan_jax.face_model import FaceModel, fingerprint, unsigned
@@ -129,8 +130,8 @@ class Anonymizer:
             people: for each photo one integer a face, 0 <= p < 2**32, who is who: one person has one pseudonym. None:
                 every face is a person of its own.
             attributes: for each photo (faces, K) in {0, 1}; None: as the model sees them.
-            control: as for ``FaceModel.anonymize``.
-            strength: likewise. Below 1 the original shows through, and there is no check.
+            control: as for ``FaceModel.anonymize``; None: ``attributes.control(..., in_photo=True)``.
+            strength: as for ``FaceModel.anonymize``. Below 1 the original shows through, and there is no check.
             seed: of all pseudonyms, 0 <= seed < 2**32; or for each photo one a face.
             check: a recogniser compares each face of the result with its original, by the original's points and by
                 those of faces that ``detector`` finds anew. If it finds the same person, other seeds are tried, then
@@ -160,6 +161,8 @@ class Anonymizer:
             raise ValueError(f"attributes are given for {len(labels)} faces, there are {len(faces)}")
         if region is not None:
             replacement.restrict(faces, region)
+        if control is None:
+            control = attribute_words.control(self.model.attribute_names, in_photo=True)
         check = check and strength == 1.0
         replacement.locate(faces, images, self.model.image_size, min_face)
         if check or spare is not None or only is not None:

@@ -37,6 +37,13 @@ TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+#: What a photo shows beyond the face that is replaced in it: hair, neck and hands, clothes. A face that has them
+#: otherwise does not fit its photo (our own choice).
+BEYOND_FACE = tuple(
+    "Bald Bangs Black_Hair Blond_Hair Brown_Hair Gray_Hair Male Pale_Skin Receding_Hairline Sideburns Straight_Hair "
+    "Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Necklace Wearing_Necktie".split()
+)
+
 
 def vocabulary(spec: str) -> tuple[str, ...]:
     """The attribute names that ``spec`` stands for: "attgan" (13), "celeba" (40) or CelebA names "A,B,C", in its order.
@@ -101,6 +108,7 @@ def control(
     keep: Sequence[str] = (),
     change: Sequence[str] | None = None,
     set: Mapping[str, int] | None = None,
+    in_photo: bool = False,
 ) -> Control:
     """The control over the attributes ``names`` of a model, in words.
 
@@ -110,6 +118,7 @@ def control(
       keep: more attributes that stay.
       change: the only ones that may change; None: all that nothing else holds.
       set: attribute -> 0 or 1, forced.
+      in_photo: the face is put back into a photo; if ``change`` is None, BEYOND_FACE holds its attributes.
 
     Raises:
       ValueError: an unknown task or attribute (with the nearest name), a value other than 0 and 1, or an attribute with
@@ -127,7 +136,9 @@ def control(
     if wrong := [name for name, value in values.items() if value not in (0, 1)]:
         raise ValueError(f"attributes are set to 0 or 1: {', '.join(f'{name}={values[name]}' for name in wrong)}")
 
-    free = frozenset(names if change is None else change) - kept.keys() - values.keys()
+    if change is None:
+        change = [name for name in names if not (in_photo and name in BEYOND_FACE)]
+    free = frozenset(change) - kept.keys() - values.keys()
     return Control(
         change=np.array([name in free for name in names], np.float32),
         forced=np.array([name in values for name in names], bool),

@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             detector = YuNet(score=score, path=given.detector) if given.boxes is None else None
             anonymizer = Anonymizer.load(given.weights, detector=detector)
         names = anonymizer.model.attribute_names
-        wanted = control(names, task=given.task, keep=given.keep, change=given.change, set=given.set)
+        roles = dict(task=given.task, keep=given.keep, change=given.change, set=given.set)
+        wanted = control(names, **roles, in_photo=not given.aligned)
         if given.aligned:
             labels = aligned_faces.read_labels(given.attributes, names) if given.attributes else None
         else:

@@ -47,7 +47,12 @@ def parse(description: str, arguments: Sequence[str] | None) -> tuple[argparse.A
     add = parser.add_argument_group("who they become").add_argument
     add("--task", choices=tuple(TASKS), default="none", help="keeps the attributes that a task needs")
     add("--keep", type=names, default=[], metavar="A,B", help="attributes that stay as well")
-    add("--change", type=names, metavar="A,B", help="the only attributes that may change; default: all others")
+    add(
+        "--change",
+        type=names,
+        metavar="A,B",
+        help="the only attributes that may change; default: all others that the face alone shows",
+    )
     add("--set", type=values, default={}, metavar="A=1,B=0", help="attributes with a given value")
     add("--strength", type=float, default=1.0, metavar="0..1", help="1 anonymises, below the original shows through")
     add("--seed", type=int, default=0, help="another seed, other pseudonyms")

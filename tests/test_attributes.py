@@ -72,6 +72,17 @@ def test_change_names_the_only_ones():
     assert not control(ATTGAN_ATTRIBUTES, change=[]).change.any()
 
 
+def test_in_a_photo_what_it_shows_beyond_the_face_stays_unless_asked():
+    def free(**words):
+        found = control(ATTGAN_ATTRIBUTES, in_photo=True, **words)
+        return [n for n, c in zip(ATTGAN_ATTRIBUTES, found.change, strict=True) if c]
+
+    face = ["Bushy_Eyebrows", "Eyeglasses", "Mouth_Slightly_Open", "Mustache", "No_Beard", "Young"]
+    assert free() == face and free(set={"Male": 1}) == face
+    assert free(task="fatigue") == ["Bushy_Eyebrows", "Mustache", "No_Beard", "Young"]
+    assert free(change=["Male", "Bald"]) == ["Bald", "Male"]
+
+
 def test_resolve_forces_values_and_keeps_the_rest_bit_for_bit():
     attributes = np.random.default_rng(0).random((5, 13)).astype(np.float32)
     forced = control(ATTGAN_ATTRIBUTES, set={"Bald": 1, "Young": 0})

@@ -97,7 +97,7 @@ def test_options_reach_the_model(run, album, tmp_path, model):
     (options,) = model.calls
     assert (options["seed"], options["check"], options["min_face"], options["region"]) == (5, False, 9, (1, 2, 30, 40))
     assert options["control"].forced.tolist() == [False, True, False, False]
-    assert options["control"].change.tolist() == [1, 0, 0, 1]
+    assert options["control"].change.tolist() == [0, 0, 0, 1]  # hair is seen beyond the face
     assert [person.tolist() for person in options["spare"]] == [[1, 0, 0, 0]] and options["only"] is None
     assert model.yunet == {"score": 0.4, "path": None}
     run(album / "b.JPG", "--only", reference)

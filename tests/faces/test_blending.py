@@ -74,6 +74,30 @@ def test_beside_a_profile_the_background_stays():
     assert (result[core] == MAGENTA).all()
 
 
+@pytest.mark.parametrize("turn", [0.0, 0.1])
+def test_a_turned_heads_mask_ends_where_its_box_does(turn):
+    """The nose lies to the right of the middle of the eyes: there the mask ends nearer to the box."""
+    image, detection = photo(260, 300), face(150, 130, 180)
+    landmarks = detection.landmarks + [[0, 0], [0, 0], [turn * 180, 0], [0, 0], [0, 0]]
+    placement = dataclasses.replace(place(detection), landmarks=landmarks)
+    changed = (blend(image, [(placement, flat(MAGENTA))]) != image).any(-1).any(0).nonzero()[0]
+    left, width = placement.box[0], placement.box[2]
+    reach = (changed.max() - left - width / 2) / (width / 2), (left + width / 2 - changed.min()) / (width / 2)
+    assert 1.4 < reach[1] < 1.5
+    assert (1.15 < reach[0] < 1.26) if turn else (1.4 < reach[0] < 1.5)
+
+
+def test_a_nose_beyond_the_box_is_replaced():
+    image, detection = photo(260, 300), face(150, 130, 180)
+    aside = dataclasses.replace(detection, box=detection.box - [45, 0, 0, 0])
+    placement = dataclasses.replace(place(detection), box=aside.box)
+    nose = np.array([aside.box[0] + 1.02 * aside.box[2], detection.landmarks[2, 1]])
+    placement.landmarks[2] = nose
+    result = blend(image, [(placement, flat(MAGENTA))])
+    column, row = np.rint(nose).astype(int)
+    assert (result[row, column - 3 : column + 4] == MAGENTA).all()
+
+
 def test_no_seam():
     """On a flat photo a flat crop of another colour comes in slowly from all sides."""
     image = flat([90, 90, 90], 300)
@@ -170,6 +194,11 @@ def test_the_colour_match_knows_nothing_of_the_face():
     np.testing.assert_array_equal(match_colors(generated, original), match_colors(generated, other))
 
 
-def test_another_content_in_the_ring_moves_colours_no_further_than_its_limit():
-    white, black = flat([255, 255, 255]), flat([0, 0, 0])
-    assert match_colors(black[None], white[None]).max() <= 48
+def test_another_content_in_the_ring_says_nothing_of_the_light():
+    """Hair where the generated face has skin, on one side; on the other the same, but lighter."""
+    generated = flat([180, 140, 120])
+    original = generated + np.uint8(10)
+    original[:, :32] = [30, 20, 20]
+    matched = match_colors(generated[None], original[None])[0].astype(int)
+    assert np.abs(matched[32, 40:] - generated[32, 40:] - 10).max() <= 1
+    assert np.abs(matched - generated).max() <= 25  # of 150 where nothing is alike

@@ -25,7 +25,7 @@ import jax
 import numpy as np
 
 from a3gan_jax.anonymizer import AnonymizedPhoto, Anonymizer
-from a3gan_jax.attributes import TASKS, control
+from a3gan_jax.attributes import control
 from a3gan_jax.checkpoint import SavedModel, load_model
 from a3gan_jax.faces.detector import Detection
 
@@ -67,13 +67,13 @@ class A3GAN:
         dial = f":{strength:g}" if strength < 1 else ""
         self.name = f"a3gan{ablation}{dial}" + (f":{task}" if task != "none" else "")
         names = anonymizer.model.attribute_names
-        kept = ", ".join(name for name in TASKS[task] if name in names) if ainet else "all attributes"
+        wanted = control(names, **({"task": task} if ainet else {"change": ()}), in_photo=True)
+        kept = ", ".join(np.array(names)[wanted.change == 0]) if ainet else "all attributes"
         parts = [f"A3GAN{'' if ainet else ' without AINet'}", weights, f"strength {strength:g}, seed {seed}"]
         parts += [f"kept: {kept}"] if kept else []
         self.description = ", ".join([*parts, "checked by a recogniser" if check else "unchecked"])
         self._anonymizer = anonymizer
-        free = {"task": task} if ainet else {"change": ()}
-        self._options = dict(seed=seed, strength=strength, check=check, control=control(names, **free))
+        self._options = dict(seed=seed, strength=strength, check=check, control=wanted)
 
     def __call__(
         self, images: Sequence[np.ndarray], faces: Sequence[Sequence[Detection]], files: Sequence[str]

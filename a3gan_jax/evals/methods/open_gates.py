@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from a3gan_jax import inference
+from a3gan_jax.attributes import control
 from a3gan_jax.checkpoint import SavedModel
 from a3gan_jax.compilation import network_jit
 from a3gan_jax.evals.methods.pasting import paste
@@ -56,7 +57,8 @@ class OpenGates:
     def _edit(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         config = self._networks.config
         people = np.array([fingerprint(crop) for crop in crops], np.uint32)
-        change, flips = np.ones(len(config.attributes), np.float32), np.zeros((len(crops), len(config.attributes)))
+        change = control(config.attributes, in_photo=True).change
+        flips = np.zeros((len(crops), len(change)))
         if self._random_edit:
             draws = [np.random.default_rng((self._seed, int(person))).random(len(change)) for person in people]
             change, flips = np.zeros_like(change), np.array(draws) < FLIPPED
