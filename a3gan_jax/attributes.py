@@ -37,10 +37,11 @@ TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-#: What a photo shows beyond the face that is replaced in it: hair, neck and hands, clothes. A face that has them
-#: otherwise does not fit its photo (our own choice).
+#: What a photo shows beyond the face that is replaced in it, on hair, neck, hands and clothes. A face that has them
+#: otherwise does not fit its photo, and to keep them tells nobody more (our own choice). Male is not among them: that
+#: it stayed was measured to help attackers.
 BEYOND_FACE = tuple(
-    "Bald Bangs Black_Hair Blond_Hair Brown_Hair Gray_Hair Male Pale_Skin Receding_Hairline Sideburns Straight_Hair "
+    "Bald Bangs Black_Hair Blond_Hair Brown_Hair Gray_Hair Pale_Skin Receding_Hairline Sideburns Straight_Hair "
     "Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Necklace Wearing_Necktie".split()
 )
 
