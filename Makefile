@@ -26,7 +26,7 @@ quickstart: $(VENV)/.ready
 	@echo "Look at the newest contact sheet: $$(ls $(RUN)/sheets/*.png | tail -n 1)"
 
 test: $(VENV)/.ready-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20  # a file's fixtures are dear
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=20  # a file stays together: its fixtures are dear
 
 evaluate: $(VENV)/.ready-eval
 	$(BIN)/python -m experiments.evaluate \
