@@ -8,11 +8,12 @@ one face under two seeds and two faces under one seed.
 import flax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from a3gan_jax import losses
-from a3gan_jax.attributes import plausibility_penalty
-from a3gan_jax.geometry import head_region
+from a3gan_jax.attributes import FORMS, plausibility_penalty
+from a3gan_jax.geometry import form_regions, head_region
 from a3gan_jax.inference import anonymize, to_float
 from a3gan_jax.models.scu import gate_floor_region
 from a3gan_jax.train_state import Setup, TrainState
@@ -78,6 +79,13 @@ def make_fakes(state: TrainState, batch, key: Array, *, setup: Setup) -> Fakes:
     return Fakes(jax.lax.stop_gradient(_unstack(y)), strength.reshape(-1, PASSES))
 
 
+def forms_kept(attributes: Array, target: Array, setup: Setup) -> Array:
+    """Which of ``FORMS`` shall stay (N, R): those all of whose attributes are in ``target`` (N, K) what they were."""
+    names, stay = setup.networks.config.attributes, jax.lax.stop_gradient(1.0 - jnp.abs(target - attributes))
+    of_part = [[names.index(name) for name in part if name in names] for part in FORMS.values()]
+    return jnp.stack([stay[:, np.array(columns, int)].prod(-1) for columns in of_part], axis=-1)
+
+
 def _cosine(a: Array, b: Array) -> Array:
     return (a * b).sum(-1)
 
@@ -112,13 +120,20 @@ def _identity_losses(setup: Setup, frozen, images: Array, anonymized: Array, key
     return total, {"identity_cosine": jnp.stack(cosines).mean()} if cosines else {}
 
 
+def projected_verdicts(setup: Setup, params, frozen, key: Array, images: Array) -> tuple[Array, ...]:
+    """What the projected discriminator says of images (N, S, S, 3): logits (N, h, w) of several maps."""
+    recognizer = setup.recognizers[0]
+    view = random_arcface_view(key, images, blur=0.0, grey=0.0, shift=4.0, zoom=0.08)
+    return setup.networks.projected.apply(params, recognizer.maps(frozen[recognizer.name], view))
+
+
 def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup: Setup):
     """Total loss of generator and AINet, with (fakes, metrics)."""
     c, networks = setup.loss, setup.networks
     generator, ainet = params
     x, a, identity = inputs(batch)
     n, size = x.shape[0], x.shape[1]
-    keys = jax.random.split(key, 4)
+    keys = jax.random.split(key, 5)
 
     change, z, strength = _sample_conditions(keys[0], n, setup)
     x3, a3, change3 = repeat(x, PASSES), repeat(a, PASSES), repeat(change, PASSES)
@@ -148,6 +163,12 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
         "background": losses.background(y2, x2, head_region(size)),
         "low_frequency": losses.low_frequency(y2, x2, c.low_frequency_cells),
         "chroma": losses.chroma(y2, x2, c.chroma_cells),
+        "structure": losses.structure(
+            y2,
+            x2,
+            form_regions(c.structure_cells),
+            forms_kept(repeat(a, 2), target.reshape(-1, target.shape[-1]), setup),
+        ),
         "feature_matching": losses.feature_matching(
             [_unstack(verdict.features[i])[:, 1:] for i in matched],
             [real_features[i][:, None] for i in matched],
@@ -168,6 +189,12 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
         "plausibility": plausibility_penalty(target.reshape(-1, target.shape[-1]), networks.config.attributes).mean(),
     }
     frozen_parts, measured = _identity_losses(setup, frozen, x, anonymized, keys[3])
+    if c.adversarial_projected:
+        faces = anonymized[: c.projected_images].reshape(-1, *x.shape[1:])
+        verdicts = projected_verdicts(setup, state.projected, frozen, keys[4], faces)
+        parts["adversarial_projected"] = jnp.stack(
+            [losses.generator_adversarial(c.adversarial_kind, verdict) for verdict in verdicts]
+        ).mean()
     critic_parts = _pseudonym_losses(critic_embedding[:, 1], critic_embedding[:, 2], True, c)
     parts |= frozen_parts | {f"critic_{name}": value for name, value in critic_parts.items()}
 

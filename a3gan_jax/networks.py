@@ -8,6 +8,7 @@ from a3gan_jax.models.discriminator import Discriminator, DiscriminatorConfig
 from a3gan_jax.models.generator import Generator, GeneratorConfig
 from a3gan_jax.models.identity_critic import IdentityCritic, IdentityCriticConfig
 from a3gan_jax.models.layers import compute_type, resolve_conv_form
+from a3gan_jax.models.projected_discriminator import ProjectedDiscriminator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +44,14 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Networks:
-    """The four Linen modules that learn; used through ``init`` and ``apply``."""
+    """The Linen modules that learn; used through ``init`` and ``apply``."""
 
     config: ModelConfig
     generator: Generator
     ainet: AINet
     discriminator: Discriminator
     critic: IdentityCritic
+    projected: ProjectedDiscriminator
 
     @classmethod
     def create(cls, config: ModelConfig) -> "Networks":
@@ -73,6 +75,7 @@ class Networks:
             AINet(AINetConfig(k, config.z_dim)),
             Discriminator(DiscriminatorConfig(config.image_size, k, config.discriminator_base, **how)),
             IdentityCritic(IdentityCriticConfig(config.num_people, config.critic_base, **how)),
+            ProjectedDiscriminator(conv=how["conv"]),
         )
 
     @property

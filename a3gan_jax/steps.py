@@ -6,7 +6,15 @@ import optax
 from jax import Array
 
 from a3gan_jax import losses
-from a3gan_jax.generator_objective import Fakes, Metrics, generator_losses, inputs, make_fakes, repeat
+from a3gan_jax.generator_objective import (
+    Fakes,
+    Metrics,
+    generator_losses,
+    inputs,
+    make_fakes,
+    projected_verdicts,
+    repeat,
+)
 from a3gan_jax.train_state import Setup, TrainState
 from a3gan_jax.views import blurred
 
@@ -95,6 +103,27 @@ def discriminator_step(
     return state, {f"loss/{k}": v for k, v in parts.items()} | measured | norms
 
 
+def projected_step(
+    state: TrainState, frozen, batch, key: Array, fakes: Fakes, *, setup: Setup
+) -> tuple[TrainState, Metrics]:
+    """The projected discriminator learns: real against made, by what the recogniser sees of them."""
+    c, n = setup.loss, setup.loss.projected_images
+    x, _, _ = inputs(batch)
+    real, fake = x[:n], fakes.images[:n, 1:].reshape(-1, *x.shape[1:])
+
+    def loss(params):
+        verdicts = projected_verdicts(setup, params, frozen, key, jnp.concatenate([real, fake]))
+        values = [
+            losses.discriminator_adversarial(c.adversarial_kind, v[: len(real)], v[len(real) :]) for v in verdicts
+        ]
+        return jnp.stack(values).mean()
+
+    value, gradient = jax.value_and_grad(loss)(state.projected)
+    params, optimizer_states, norms = _update(setup, state, "projected", gradient, state.projected)
+    state = state.replace(projected=params, optimizer_states=optimizer_states)
+    return state, {"loss/discriminator_projected": value} | norms
+
+
 def critic_step(
     state: TrainState, batch, key: Array, fakes: Fakes | None, *, setup: Setup
 ) -> tuple[TrainState, Metrics]:
@@ -151,10 +180,13 @@ def train_step(state: TrainState, frozen, batch, key: Array, *, setup: Setup) ->
     ``frozen``: name of a recogniser -> its variables; an argument, so that no weight is compiled into the step.
     ``batch``: ``image`` uint8 (N, S, S, 3), ``attributes`` (N, K) in {0, 1}, ``identity`` int32 (N,), -1 = unknown.
     """
-    keys = jax.random.split(key, 3)
+    keys = jax.random.split(key, 4)
     state, metrics, fakes = generator_step(state, frozen, batch, keys[0], setup=setup)
     state, more = discriminator_step(state, batch, keys[1], fakes, setup=setup)
     state, most = critic_step(state, batch, keys[2], fakes, setup=setup)
+    if setup.loss.adversarial_projected:
+        state, rest = projected_step(state, frozen, batch, keys[3], fakes, setup=setup)
+        most |= rest
     return _advance(state, batch), metrics | more | most
 
 

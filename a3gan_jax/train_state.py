@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 import flax
@@ -10,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jax.tree_util import keystr, tree_leaves_with_path
 
 from a3gan_jax.models.recognizers import Recognizer
+from a3gan_jax.models.sface import MAPS
 from a3gan_jax.networks import Networks
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
 
@@ -31,7 +30,7 @@ class Setup:
 
     @functools.cached_property
     def optimizers(self) -> dict[str, optax.GradientTransformation]:
-        """Adam for ``generator`` (with AINet), ``discriminator`` and ``critic``."""
+        """Adam for ``generator`` (with AINet), ``discriminator``, ``critic`` and ``projected``."""
         c = self.optimizer
         steps = max(1, self.total_steps - c.critic_warmup_steps)
         decay = int(c.decay_share * steps)
@@ -46,12 +45,14 @@ class Setup:
             "generator": optax.adam(lambda n: c.learning_rate * fall(n * c.generator_every), c.b1, c.b2),
             "discriminator": optax.adam(lambda n: c.discriminator_learning_rate * fall(n), c.b1, c.b2),
             "critic": optax.adam(critic_rate),
+            "projected": optax.adam(lambda n: c.discriminator_learning_rate * fall(n), c.b1, c.b2),
         }
 
 
 @flax.struct.dataclass
 class TrainState:
-    """All that training changes. Networks' entries are Linen variables; ``ema`` holds ``generator`` and ``ainet``.
+    """All that training changes. Networks' entries are Linen variables; ``ema`` holds ``generator`` and ``ainet``;
+    ``projected`` is empty where no loss asks for it.
 
     ``attribute_mean`` (K,) and ``attribute_covariance`` (K, K) follow the real batches.
     """
@@ -61,45 +62,26 @@ class TrainState:
     ainet: Variables
     discriminator: Variables
     critic: Variables
+    projected: Variables
     ema: dict[str, Variables]
     optimizer_states: dict[str, optax.OptState]
     attribute_mean: Array
     attribute_covariance: Array
 
 
-def start_from(state: TrainState, variables: Mapping[str, Variables]) -> TrainState:
-    """A fresh state whose generator, AINet and discriminator are those of a trained model; optimisers begin anew.
-
-    Args:
-        state: as ``init_state`` makes it.
-        variables: by network, of ``checkpoint.SavedModel``.
-
-    Raises:
-        ValueError: the model's networks are of other sizes; names what differs.
-    """
-    taken = {name: getattr(state, name) for name in ("generator", "ainet", "discriminator")}
-    wanted, given = ({keystr(path): leaf.shape for path, leaf in tree_leaves_with_path(t)} for t in (taken, variables))
-    if wanted != given:
-        differing = sorted(path for path in wanted.keys() | given.keys() if wanted.get(path) != given.get(path))
-        raise ValueError(
-            f"the model to start from has other networks, at {', '.join(differing[:3])} and {len(differing)} places in "
-            "all: set config.model, attributes and image_size as it was trained"
-        )
-    new = jax.tree.map(lambda old, leaf: jnp.asarray(leaf, old.dtype), taken, dict(variables))
-    ema = {name: jax.tree.map(jnp.copy, new[name]) for name in ("generator", "ainet")}
-    return state.replace(ema=ema, **new)
-
-
 def init_state(key: Array, setup: Setup) -> TrainState:
     """A fresh state. Pure, to be called under ``jit`` with the shardings that ``eval_shape`` of it suggests."""
     n = setup.networks
     size, k = n.config.image_size, len(n.config.attributes)
-    keys = jax.random.split(key, 4)
+    keys = jax.random.split(key, 5)
     images, attributes, z = jnp.zeros((2, size, size, 3)), jnp.zeros((2, k)), jnp.zeros((2, n.config.z_dim))
     generator = n.generator.init(keys[0], images, attributes, attributes, z, jnp.zeros(2))
     ainet = n.ainet.init(keys[1], attributes, attributes, z)
     discriminator = n.discriminator.init(keys[2], images)
     critic = n.critic.init(keys[3], images)
+    projected = {}
+    if setup.loss.adversarial_projected:
+        projected = n.projected.init(keys[4], tuple(jnp.zeros((1, side, side, width)) for _, side, width in MAPS))
     optimizers = setup.optimizers
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -107,11 +89,13 @@ def init_state(key: Array, setup: Setup) -> TrainState:
         ainet=ainet,
         discriminator=discriminator,
         critic=critic,
+        projected=projected,
         ema={"generator": jax.tree.map(jnp.copy, generator), "ainet": jax.tree.map(jnp.copy, ainet)},
         optimizer_states={
             "generator": optimizers["generator"].init((generator, ainet)),
             "discriminator": optimizers["discriminator"].init(discriminator),
             "critic": optimizers["critic"].init(critic),
+            "projected": optimizers["projected"].init(projected),
         },
         attribute_mean=jnp.full((k,), 0.5, jnp.float32),
         attribute_covariance=0.25 * jnp.eye(k),

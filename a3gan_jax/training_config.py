@@ -16,6 +16,8 @@ class LossConfig:
 
     adversarial: float = 2.0
     adversarial_local: float = 1.5  # of the parts of the face
+    adversarial_projected: float = 0.0  # on feature maps of the first recogniser; 0: there is no such discriminator
+    projected_images: int = 4  # of a batch that it sees
     attribute: float = 2.0
     kept_attribute: float = 4.5  # weight of an attribute that must stay, against one that may change
     attribute_discriminator: float = 1.0
@@ -25,6 +27,8 @@ class LossConfig:
     low_frequency_cells: int = 8
     chroma: float = 8.0
     chroma_cells: int = 16
+    structure: float = 2.0  # of eyes and mouth
+    structure_cells: int = 32
     feature_matching: float = 0.9
     feature_matching_sides: tuple[int, ...] = (8, 4)  # of the discriminator's features, in pixels
     gate_floor: float = 8.0

@@ -15,7 +15,7 @@ from a3gan_jax.generator_objective import IDENTITY_LOSSES, generator_losses
 from a3gan_jax.inference import anonymize, to_float
 from a3gan_jax.models.recognizers import Recognizer
 from a3gan_jax.networks import ModelConfig, Networks
-from a3gan_jax.train_state import Setup, init_state, start_from
+from a3gan_jax.train_state import Setup, init_state
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
 
 N, PEOPLE = 4, 5
@@ -113,8 +113,8 @@ def test_generator_step_measures_everything_by_name(made):
     named = {name.removeprefix("loss/") for name in metrics if name.startswith("loss/")} - {"generator"}
     assert named == {
         "adversarial", "adversarial_local", "attribute", "reconstruction", "background", "low_frequency", "chroma",
-        "feature_matching", "gate_floor", "identity", "identity_critic", "diversity", "pseudonym", "critic_diversity",
-        "critic_pseudonym", "anonymization", "rarity", "plausibility",
+        "structure", "feature_matching", "gate_floor", "identity", "identity_critic", "diversity", "pseudonym",
+        "critic_diversity", "critic_pseudonym", "anonymization", "rarity", "plausibility",
     }  # fmt: skip
     assert {name.removeprefix("critic_") for name in named} <= weights
     total = sum(getattr(SETUP.loss, n.removeprefix("critic_")) * metrics[f"loss/{n}"] for n in named)
@@ -271,11 +271,3 @@ def test_learning_rates_fall_at_the_end_and_the_critic_slows_after_its_warmup():
     assert rate("critic", warmup - 1) == pytest.approx(c.critic_warmup_learning_rate, rel=1e-3)
     assert rate("critic", warmup) == pytest.approx(c.critic_learning_rate, rel=1e-3)
     assert rate("critic", warmup + 30_000) == pytest.approx(c.critic_learning_rate * 0.05, rel=1e-3)
-
-
-def test_a_model_of_other_networks_is_no_start(start):
-    state, _, _ = start
-    variables = {name: getattr(state, name) for name in ("generator", "ainet", "discriminator")}
-    assert _equal(start_from(state, variables).ema["generator"], state.generator)
-    with pytest.raises(ValueError, match="other networks, at .*generator"):
-        start_from(state, variables | {"generator": jax.tree.map(lambda leaf: leaf[..., :1], state.generator)})

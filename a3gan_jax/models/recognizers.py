@@ -45,3 +45,15 @@ class Recognizer:
         images = jax.lax.optimization_barrier(images * self.scale)
         embedding = self.network.apply(variables, images)
         return embedding / (jnp.linalg.norm(embedding, axis=-1, keepdims=True) + 1e-12)
+
+    def maps(self, variables: Mapping[str, Any], images: Array) -> tuple[Array, ...]:
+        """Feature maps (N, H, W, C), the finest first, of faces as ``embed`` takes them, at the network's own size.
+
+        Raises:
+            ValueError: the network shows none.
+        """
+        images = jax.lax.optimization_barrier(images * self.scale)
+        _, shown = self.network.apply(variables, images, mutable=["intermediates"])
+        if not shown:
+            raise ValueError(f"the recogniser {self.name} shows no feature maps; put sface first in recognizers")
+        return tuple(value for (value,) in shown["intermediates"].values())

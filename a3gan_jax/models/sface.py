@@ -28,12 +28,16 @@ BLOCKS = (
     (1024, 1),
 )
 STEM = 32
+#: The last blocks of their size: (number, side, channels) of the feature maps that the network also shows.
+MAPS = ((4, 56, 128), (6, 28, 256), (12, 14, 512), (14, 7, 1024))
 SIZE = 112
 WIDTH = 128
 
 
 class SFace(nn.Module):
     """ArcFace-aligned RGB faces (N, 112, 112, 3) in [-1, 1] -> embeddings (N, 128), not normalised.
+
+    Under ``mutable=["intermediates"]`` the maps of ``MAPS`` are given too.
 
     ``conv``: the form of the depthwise convolutions, see ``depthwise_conv``; both use the same parameters.
     """
@@ -49,6 +53,8 @@ class SFace(nn.Module):
             x = PReLU(name=f"depthwise_{number}_prelu")(x)
             x = nn.Dense(features, name=f"pointwise_{number}")(x)  # a 1x1 convolution is a matrix product
             x = PReLU(name=f"pointwise_{number}_prelu")(x)
+            if number in [block for block, _, _ in MAPS]:
+                self.sow("intermediates", f"map_{number}", x)
         return nn.Dense(WIDTH, name="embedding")(x.reshape(x.shape[0], -1))
 
 

@@ -48,10 +48,10 @@ class TinyRecognizer(nn.Module):
 RECOGNIZER = Recognizer("sface", 112, None, TinyRecognizer())
 SETUP = Setup(Networks.create(MODEL), (RECOGNIZER,), LOSS, OptimizerConfig(critic_warmup_steps=0), 10)
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-LOSSES = """adversarial adversarial_local attribute reconstruction background low_frequency chroma feature_matching
-    gate_floor identity identity_critic anonymization rarity plausibility diversity pseudonym critic_diversity
-    critic_pseudonym generator discriminator_adversarial discriminator_local discriminator_attribute gradient_penalty
-    critic_original critic_anonymized""".split()
+LOSSES = """adversarial adversarial_local attribute reconstruction background low_frequency chroma structure
+    feature_matching gate_floor identity identity_critic anonymization rarity plausibility diversity pseudonym
+    critic_diversity critic_pseudonym generator discriminator_adversarial discriminator_local discriminator_attribute
+    gradient_penalty critic_original critic_anonymized""".split()
 
 
 @pytest.fixture(scope="module", autouse=True)
