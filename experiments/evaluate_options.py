@@ -80,6 +80,9 @@ def parse(description: str, arguments: Sequence[str] | None) -> argparse.Namespa
     given.limit = {name: given.limit.get(name, given.limit.get("")) for name in DATA}
     if given.averaged is None:
         given.averaged = tuple(name for name in given.method if name == "a3gan" or name.startswith("a3gan:"))
+    for option in ("averaged", "inversion"):
+        if strange := [name for name in getattr(given, option) if name not in given.method]:
+            parser.error(f"--{option} names {', '.join(strange)}, which --method does not: add it there")
     given.data = {name: getattr(given, f"data_{name}") for name in DATA if getattr(given, f"data_{name}")}
     if not given.data:
         parser.error(f"give some data: {', '.join(f'--data.{name}=FOLDER' for name in DATA)}")

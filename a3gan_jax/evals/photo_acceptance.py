@@ -8,7 +8,7 @@ import numpy as np
 
 from a3gan_jax.anonymizer import AnonymizedPhoto, FaceOutcome
 from a3gan_jax.evals.face_comparison import Comparison, Look, change, compare, ellipse
-from a3gan_jax.faces.blending import BOX_FADE, END
+from a3gan_jax.faces.blending import END, box_fade
 from a3gan_jax.faces.covering import ENLARGE
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.placement import place
@@ -117,9 +117,7 @@ def masks(shape: tuple[int, ...], faces: Sequence[FaceOutcome]) -> np.ndarray:
             y, x = np.mgrid[where]
             u, v = np.tensordot(placement.matrix[:, :2], np.stack([x, y]), 1) + placement.matrix[:, 2, None, None]
             (cx, cy), (rx, ry) = END
-            left, top, width, height = placement.box
-            reach = np.maximum(np.abs(x - left - width / 2) / width, np.abs(y - top - height / 2) / height)
-            allowed[where] |= (((u - cx) / rx) ** 2 + ((v - cy) / ry) ** 2 < 1) & (2 * reach < BOX_FADE[1])
+            allowed[where] |= (((u - cx) / rx) ** 2 + ((v - cy) / ry) ** 2 < 1) & (box_fade(placement, where) > 0)
     return allowed
 
 

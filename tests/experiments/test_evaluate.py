@@ -156,6 +156,13 @@ def test_errors_are_one_line_and_leave_no_report(lfw, tmp_path, capsys, more, me
     assert not list((tmp_path / "report").glob("report.*"))
 
 
+@pytest.mark.parametrize("option", ["averaged", "inversion"])
+def test_an_attack_on_a_method_that_is_not_judged_is_refused(tmp_path, capsys, option):
+    with pytest.raises(SystemExit):
+        evaluate.main([f"--report={tmp_path}", "--data.lfw=x", "--method=a3gan", f"--{option}=a3gan,blur:0.1"])
+    assert f"--{option} names blur:0.1, which --method does not" in capsys.readouterr().err
+
+
 def test_without_data_the_command_says_what_it_wants(tmp_path, capsys):
     with pytest.raises(SystemExit):
         evaluate.main([f"--report={tmp_path}"])

@@ -202,3 +202,8 @@ def test_another_content_in_the_ring_says_nothing_of_the_light():
     matched = match_colors(generated[None], original[None])[0].astype(int)
     assert np.abs(matched[32, 40:] - generated[32, 40:] - 10).max() <= 1
     assert np.abs(matched - generated).max() <= 25  # of 150 where nothing is alike
+
+
+def test_another_content_in_the_whole_ring_moves_colours_hardly():
+    white, black = flat([255, 255, 255]), flat([0, 0, 0])
+    assert match_colors(black[None], white[None]).max() <= 4
