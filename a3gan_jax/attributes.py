@@ -37,6 +37,14 @@ TASKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+#: Attributes that say how eyes and mouth are formed, or hide them (our own choice).
+FORMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "eyes": ("Eyeglasses", "Narrow_Eyes"),
+        "mouth": ("Goatee", "Mouth_Slightly_Open", "Mustache", "Smiling"),
+    }
+)
+
 #: What a photo shows beyond the face that is replaced in it, on hair, neck, hands and clothes. A face that has them
 #: otherwise does not fit its photo, and to keep them tells nobody more (our own choice). Male is not among them: that
 #: it stayed was measured to help attackers.

@@ -8,11 +8,12 @@ one face under two seeds and two faces under one seed.
 import flax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from a3gan_jax import losses
-from a3gan_jax.attributes import plausibility_penalty
-from a3gan_jax.geometry import head_region
+from a3gan_jax.attributes import FORMS, plausibility_penalty
+from a3gan_jax.geometry import form_regions, head_region
 from a3gan_jax.inference import anonymize, to_float
 from a3gan_jax.models.scu import gate_floor_region
 from a3gan_jax.train_state import Setup, TrainState
@@ -76,6 +77,13 @@ def make_fakes(state: TrainState, batch, key: Array, *, setup: Setup) -> Fakes:
     variables = {"generator": state.generator, "ainet": state.ainet}
     y, _, _ = anonymize(setup.networks, variables, x3, a3, change3, a3, z, strength)
     return Fakes(jax.lax.stop_gradient(_unstack(y)), strength.reshape(-1, PASSES))
+
+
+def forms_kept(attributes: Array, target: Array, setup: Setup) -> Array:
+    """Which of ``FORMS`` shall stay (N, R): those all of whose attributes are in ``target`` (N, K) what they were."""
+    names, stay = setup.networks.config.attributes, jax.lax.stop_gradient(1.0 - jnp.abs(target - attributes))
+    of_part = [[names.index(name) for name in part if name in names] for part in FORMS.values()]
+    return jnp.stack([stay[:, np.array(columns, int)].prod(-1) for columns in of_part], axis=-1)
 
 
 def _cosine(a: Array, b: Array) -> Array:
@@ -148,6 +156,12 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
         "background": losses.background(y2, x2, head_region(size)),
         "low_frequency": losses.low_frequency(y2, x2, c.low_frequency_cells),
         "chroma": losses.chroma(y2, x2, c.chroma_cells),
+        "structure": losses.structure(
+            y2,
+            x2,
+            form_regions(c.structure_cells),
+            forms_kept(repeat(a, 2), target.reshape(-1, target.shape[-1]), setup),
+        ),
         "feature_matching": losses.feature_matching(
             [_unstack(verdict.features[i])[:, 1:] for i in matched],
             [real_features[i][:, None] for i in matched],

@@ -78,3 +78,10 @@ def head_region(size: int) -> np.ndarray:
     """Face and hair of an aligned crop (size, size, 1) float32: 1 in the face, 0.7 in the hair, 0 in the background."""
     head = _ellipse(size, (0.5, 0.516), (0.422, 0.516))[..., None]
     return np.maximum(face_region(size), 0.7 * head).astype(np.float32)
+
+
+def form_regions(size: int) -> np.ndarray:
+    """Eyes and mouth of an aligned crop (2, size, size) float32: 1 inside, 0 elsewhere, in the order of
+    ``attributes.FORMS``."""
+    eyes, mouth = _ellipse(size, (0.5, 0.493), (0.25, 0.075)), _ellipse(size, (0.498, 0.765), (0.2, 0.12))
+    return np.stack([eyes, mouth]).astype(np.float32)

@@ -84,6 +84,31 @@ def chroma(images: Array, target: Array, cells: int) -> Array:
     return low_frequency(images - images.mean(-1, keepdims=True), target - target.mean(-1, keepdims=True), cells)
 
 
+def structure(images: Array, target: Array, regions: Array, kept: Array) -> Array:
+    """How far the form of R parts of the face is lost: sum over the parts of the mean 1 - r, with r the correlation of
+    brightness in the part (our own; the structure term of SSIM, IEEE TIP 13(4) 2004, in one window a part).
+
+    How light a part is and how strong its contrast does not count, nor do details: brightness is averaged over a grid.
+
+    Args:
+        images, target: (N, S, S, 3).
+        regions: (R, G, G) >= 0, where the parts lie in a grid of G cells a side.
+        kept: (N, R) in [0, 1], how much the form of a part shall stay.
+    """
+    x, y = (_cell_means(v.mean(-1, keepdims=True), regions.shape[-1])[..., 0] for v in (images, target))
+    share = regions / regions.sum((1, 2), keepdims=True)
+
+    def mean(values: Array) -> Array:
+        return jnp.einsum("rhw,...hw->...r", share, values)
+
+    mean_x, mean_y = mean(x), mean(y)
+    covariance = mean(x * y) - mean_x * mean_y
+    variances = (mean(x * x) - mean_x**2) * (mean(y * y) - mean_y**2)
+    # The least variance that counts: noise on a flat part has no form.
+    lost = 1.0 - covariance / jnp.sqrt(jnp.maximum(variances, 1e-5))
+    return ((lost * kept).sum(0) / jnp.maximum(kept.sum(0), 1e-6)).sum()
+
+
 def _cell_means(images: Array, cells: int) -> Array:
     n, h, w, c = images.shape
     return images.reshape(n, cells, h // cells, cells, w // cells, c).mean((2, 4))

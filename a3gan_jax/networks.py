@@ -23,6 +23,8 @@ class ModelConfig:
     num_people: int
     base: int = 20
     levels: int = 4
+    details: int = 0
+    detail_channels: int = 16
     z_dim: int = 32
     style_width: int = 96
     face_priors: tuple[float, ...] = (0.0, 0.5, 2.0)
@@ -65,13 +67,17 @@ class Networks:
                     z_dim=config.z_dim,
                     base=config.base,
                     levels=config.levels,
+                    details=config.details,
+                    detail_channels=config.detail_channels,
                     style_width=config.style_width,
                     face_priors=config.face_priors,
                     **how,
                 )
             ),
             AINet(AINetConfig(k, config.z_dim)),
-            Discriminator(DiscriminatorConfig(config.image_size, k, config.discriminator_base, **how)),
+            Discriminator(
+                DiscriminatorConfig(config.image_size, k, config.discriminator_base, details=config.details, **how)
+            ),
             IdentityCritic(IdentityCriticConfig(config.num_people, config.critic_base, **how)),
         )
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 import flax
@@ -10,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jax.tree_util import keystr, tree_leaves_with_path
 
 from a3gan_jax.models.recognizers import Recognizer
 from a3gan_jax.networks import Networks
@@ -65,29 +63,6 @@ class TrainState:
     optimizer_states: dict[str, optax.OptState]
     attribute_mean: Array
     attribute_covariance: Array
-
-
-def start_from(state: TrainState, variables: Mapping[str, Variables]) -> TrainState:
-    """A fresh state whose generator, AINet and discriminator are those of a trained model; optimisers begin anew.
-
-    Args:
-        state: as ``init_state`` makes it.
-        variables: by network, of ``checkpoint.SavedModel``.
-
-    Raises:
-        ValueError: the model's networks are of other sizes; names what differs.
-    """
-    taken = {name: getattr(state, name) for name in ("generator", "ainet", "discriminator")}
-    wanted, given = ({keystr(path): leaf.shape for path, leaf in tree_leaves_with_path(t)} for t in (taken, variables))
-    if wanted != given:
-        differing = sorted(path for path in wanted.keys() | given.keys() if wanted.get(path) != given.get(path))
-        raise ValueError(
-            f"the model to start from has other networks, at {', '.join(differing[:3])} and {len(differing)} places in "
-            "all: set config.model, attributes and image_size as it was trained"
-        )
-    new = jax.tree.map(lambda old, leaf: jnp.asarray(leaf, old.dtype), taken, dict(variables))
-    ema = {name: jax.tree.map(jnp.copy, new[name]) for name in ("generator", "ainet")}
-    return state.replace(ema=ema, **new)
 
 
 def init_state(key: Array, setup: Setup) -> TrainState:

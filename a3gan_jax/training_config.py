@@ -25,6 +25,8 @@ class LossConfig:
     low_frequency_cells: int = 8
     chroma: float = 8.0
     chroma_cells: int = 16
+    structure: float = 2.0  # of eyes and mouth
+    structure_cells: int = 32
     feature_matching: float = 0.9
     feature_matching_sides: tuple[int, ...] = (8, 4)  # of the discriminator's features, in pixels
     gate_floor: float = 8.0

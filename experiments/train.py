@@ -34,8 +34,8 @@ from a3gan_jax.checkpoint import (
 from a3gan_jax.contact_sheet import save_png
 from a3gan_jax.data.pipeline import corrupt_images, face_batches
 from a3gan_jax.data.sources import FaceDataset, Part, load_dataset
+from a3gan_jax.growing import start_from
 from a3gan_jax.sharded_steps import ShardedSteps
-from a3gan_jax.train_state import start_from
 from a3gan_jax.weights import packaged_model
 from experiments import cluster
 from experiments.compilation import use_compilation_cache
@@ -112,7 +112,9 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         if checkpoints.latest_step() is None:
             first, state = 0, sharded.init(init_key)
             if config.start_from:
-                state = jax.device_put(start_from(state, read_model(config.start_from).variables), sharded.shardings)
+                trained = read_model(config.start_from)
+                state = start_from(state, setup.networks.config, trained.variables, trained.config)
+                state = jax.device_put(state, sharded.shardings)
                 say(f"starting from {config.start_from}")
             for name in ("generator", "ainet", "discriminator", "critic"):
                 say(f"{name}\n{parameter_overview.get_parameter_overview(getattr(state, name), include_stats=False)}")

@@ -94,6 +94,27 @@ def test_chroma_ignores_brightness():
     assert losses.chroma(red, jnp.zeros_like(red), 2) == pytest.approx((0.6 + 0.3 + 0.3) / 3)
 
 
+def test_structure_sees_the_form_and_neither_light_nor_contrast():
+    image = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
+    whole, kept = jnp.ones((1, 8, 8)), jnp.ones((2, 1))
+    assert losses.structure(0.5 * image - 0.2, image, whole, kept) == pytest.approx(0.0, abs=1e-5)
+    assert losses.structure(-image, image, whole, kept) == pytest.approx(2.0, abs=1e-5)
+    assert losses.structure(jnp.zeros_like(image), image, whole, kept) == pytest.approx(1.0)
+    # A part is a cell average: what is inside a cell has no form.
+    checkers = jnp.indices((8, 8)).sum(0)[None, ..., None] % 2 * jnp.ones((2, 8, 8, 3))
+    assert losses.structure(0.5 * checkers, image, jnp.ones((1, 4, 4)), kept) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_structure_asks_for_nothing_outside_the_parts_and_where_a_part_may_change():
+    image, target = jax.random.uniform(jax.random.key(0), (2, 2, 8, 8, 3))
+    regions = jnp.zeros((2, 8, 8)).at[0, :4].set(1.0).at[1, 6:].set(1.0)  # a part above, one below, two rows between
+    gradient = jax.grad(losses.structure)(image, target, regions, jnp.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert jnp.abs(gradient[0, :4]).min() > 0 and jnp.abs(gradient[1, 6:]).min() > 0
+    np.testing.assert_array_equal(gradient[0, 4:], 0)
+    np.testing.assert_array_equal(gradient[1, :6], 0)
+    assert losses.structure(image, target, regions, jnp.zeros((2, 2))) == 0.0
+
+
 def test_feature_matching_is_relative_and_leaves_the_target_alone():
     feature, target = jnp.full((1, 2, 2, 4), 3.0), jnp.full((1, 2, 2, 4), -2.0)
     assert losses.feature_matching([feature, target], [target, target]) == pytest.approx(5 / 2)

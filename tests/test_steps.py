@@ -11,11 +11,11 @@ from flax import linen as nn
 
 from a3gan_jax import steps
 from a3gan_jax.attributes import ATTGAN_ATTRIBUTES
-from a3gan_jax.generator_objective import IDENTITY_LOSSES, generator_losses
+from a3gan_jax.generator_objective import IDENTITY_LOSSES, forms_kept, generator_losses
 from a3gan_jax.inference import anonymize, to_float
 from a3gan_jax.models.recognizers import Recognizer
 from a3gan_jax.networks import ModelConfig, Networks
-from a3gan_jax.train_state import Setup, init_state, start_from
+from a3gan_jax.train_state import Setup, init_state
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
 
 N, PEOPLE = 4, 5
@@ -113,8 +113,8 @@ def test_generator_step_measures_everything_by_name(made):
     named = {name.removeprefix("loss/") for name in metrics if name.startswith("loss/")} - {"generator"}
     assert named == {
         "adversarial", "adversarial_local", "attribute", "reconstruction", "background", "low_frequency", "chroma",
-        "feature_matching", "gate_floor", "identity", "identity_critic", "diversity", "pseudonym", "critic_diversity",
-        "critic_pseudonym", "anonymization", "rarity", "plausibility",
+        "structure", "feature_matching", "gate_floor", "identity", "identity_critic", "diversity", "pseudonym",
+        "critic_diversity", "critic_pseudonym", "anonymization", "rarity", "plausibility",
     }  # fmt: skip
     assert {name.removeprefix("critic_") for name in named} <= weights
     total = sum(getattr(SETUP.loss, n.removeprefix("critic_")) * metrics[f"loss/{n}"] for n in named)
@@ -122,6 +122,16 @@ def test_generator_step_measures_everything_by_name(made):
     assert {"gate/level_1", "gate/level_2", "changed_attributes", "identity_cosine", "gradient_norm/generator",
             "update_norm/generator"} <= metrics.keys()  # fmt: skip
     assert 0 < metrics["changed_attributes"] < 1 and 0 <= metrics["gate/level_1"] <= 1
+
+
+def test_a_part_keeps_its_form_where_all_that_says_it_stays():
+    now = np.zeros((4, len(ATTGAN_ATTRIBUTES)), np.float32)
+    target = now.copy()
+    for row, name in enumerate(("Eyeglasses", "Mustache", "Male")):
+        target[row, ATTGAN_ATTRIBUTES.index(name)] = 1.0
+    target[3, ATTGAN_ATTRIBUTES.index("Mouth_Slightly_Open")] = 0.25
+    np.testing.assert_array_equal(forms_kept(now, target, SETUP), [[0, 1], [1, 0], [1, 1], [1, 0.75]])
+    assert not jax.grad(lambda t: forms_kept(now, t, SETUP).sum())(jnp.asarray(target)).any()
 
 
 def test_identity_losses_grow_from_nothing(start, made):
@@ -271,11 +281,3 @@ def test_learning_rates_fall_at_the_end_and_the_critic_slows_after_its_warmup():
     assert rate("critic", warmup - 1) == pytest.approx(c.critic_warmup_learning_rate, rel=1e-3)
     assert rate("critic", warmup) == pytest.approx(c.critic_learning_rate, rel=1e-3)
     assert rate("critic", warmup + 30_000) == pytest.approx(c.critic_learning_rate * 0.05, rel=1e-3)
-
-
-def test_a_model_of_other_networks_is_no_start(start):
-    state, _, _ = start
-    variables = {name: getattr(state, name) for name in ("generator", "ainet", "discriminator")}
-    assert _equal(start_from(state, variables).ema["generator"], state.generator)
-    with pytest.raises(ValueError, match="other networks, at .*generator"):
-        start_from(state, variables | {"generator": jax.tree.map(lambda leaf: leaf[..., :1], state.generator)})

@@ -6,20 +6,23 @@ AttGAN (arXiv 1711.10678) and STGAN (arXiv 1904.09709).
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
-from a3gan_jax.models.layers import Conv, ConvForm, GroupNorm, compute_type, exact, leaky_relu, lecun_normal
-from a3gan_jax.models.scu import SuppressionNetwork
+from a3gan_jax.models.layers import Conv, ConvForm, GroupNorm, compute_type, exact, halved, leaky_relu, lecun_normal
+from a3gan_jax.models.scu import SuppressionNetwork, SuppressiveConvUnit
 
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorConfig:
     """Shape of the generator.
 
-    ``image_size``: 64, 128 or 256. ``levels``: stride-2 stages L, so the deepest feature has image_size / 2^L pixels a
-    side. ``base``: channels at the shallowest level, doubled at each deeper one up to ``max_channels``.
+    ``image_size``: 64, 128 or 256. ``details``: how many times the image is doubled by a ``DetailStage`` after the
+    decoder; encoder and decoder work at C = image_size / 2^details pixels. ``levels``: stride-2 stages L, so the
+    deepest feature has C / 2^L pixels a side. ``base``: channels at the shallowest level, doubled at each deeper one up
+    to ``max_channels``. ``detail_channels``: of the detail stages.
     ``style_width``: of the vector that carries seed and attributes. ``face_priors``: the gates' priors, deepest first;
     the last one serves all shallower levels. ``conv``: ``lax`` or ``matmul``. ``compute``: ``float32`` or ``bfloat16``,
     of everything that has the extent of an image.
@@ -30,6 +33,8 @@ class GeneratorConfig:
     z_dim: int
     base: int = 20
     levels: int = 4
+    details: int = 0
+    detail_channels: int = 16
     max_channels: int = 512
     style_width: int = 96
     face_priors: tuple[float, ...] = (0.0, 0.5, 2.0)
@@ -39,11 +44,18 @@ class GeneratorConfig:
     def __post_init__(self):
         if self.image_size not in (64, 128, 256):
             raise ValueError(f"image_size {self.image_size} is not supported: choose 64, 128 or 256")
-        if not 2 <= self.levels <= self.image_size.bit_length() - 3:
+        if not 0 <= self.details or self.coarse_size < 64:
+            raise ValueError(f"{self.details} details do not fit {self.image_size} px: 64 px at least are doubled")
+        if not 2 <= self.levels <= self.coarse_size.bit_length() - 3:
             raise ValueError(
-                f"{self.levels} levels do not fit {self.image_size} px: "
-                f"choose 2 to {self.image_size.bit_length() - 3} (the deepest feature needs 4 pixels a side)"
+                f"{self.levels} levels do not fit {self.coarse_size} px: "
+                f"choose 2 to {self.coarse_size.bit_length() - 3} (the deepest feature needs 4 pixels a side)"
             )
+
+    @property
+    def coarse_size(self) -> int:
+        """Pixels a side of what encoder and decoder work at."""
+        return self.image_size >> self.details
 
     def channels(self, level: int) -> int:
         """Channels of the feature at ``level`` 1..L, 1 the shallowest."""
@@ -66,12 +78,13 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latent (N, H, W, C) and suppressed features, from the second deepest on, -> image (N, S, S, 3) in [-1, 1]."""
+    """Latent (N, H, W, C) and suppressed features, from the second deepest on, -> what the image is made of
+    (N, S, S, max(8, base / 2)), and the image (N, S, S, 3) before its tanh."""
 
     config: GeneratorConfig
 
     @nn.compact
-    def __call__(self, latent: Array, skips: tuple[Array, ...], style: Array) -> Array:
+    def __call__(self, latent: Array, skips: tuple[Array, ...], style: Array) -> tuple[Array, Array]:
         conv = self.config.conv
         x = leaky_relu(GroupNorm()(Conv(self.config.channels(self.config.levels))(latent), style))
         for skip in skips:
@@ -79,7 +92,39 @@ class Decoder(nn.Module):
             x = jnp.concatenate([x, skip], axis=-1)
         # A layer at full size after the last transposed convolution smooths away its checkerboard.
         x = leaky_relu(Conv(max(8, self.config.base // 2), "up", conv)(x))
-        return jnp.tanh(exact(Conv(3, "same", conv, lecun_normal)(x)))
+        return x, exact(Conv(3, "same", conv, lecun_normal)(x))
+
+
+class DetailStage(nn.Module):
+    """Doubles an image: the smaller one, enlarged, plus what only the larger one can show (a Laplacian pyramid, as in
+    arXiv 1506.05751; that its details pass an SCU is our own).
+
+    An untrained stage adds nothing.
+    """
+
+    channels: int
+    face_prior: float
+    conv: ConvForm = "lax"
+
+    @nn.compact
+    def __call__(
+        self,
+        images: Array,
+        hidden: Array,
+        logits: Array,
+        style: Array,
+        strength: Array,
+        gate: Array | float | None = None,
+    ) -> tuple[Array, Array, Array]:
+        """Originals (N, 2S, 2S, 3); of the smaller image, what it is made of (N, S, S, C) and the image (N, S, S, 3)
+        before its tanh -> the same two at 2S with ``channels`` channels, and the gate (N, S, S, channels)."""
+        f = leaky_relu(Conv(self.channels, "down", self.conv)(images))
+        f, g = SuppressiveConvUnit(self.face_prior, name="unit")(f, hidden, strength, gate)
+        x = Conv(self.channels, "same", "lax")(jnp.concatenate([hidden, f], axis=-1))
+        x = leaky_relu(GroupNorm()(x, style))
+        x = leaky_relu(Conv(self.channels, "up", self.conv)(x))
+        details = exact(Conv(3, "same", self.conv, nn.initializers.zeros)(x))
+        return x, jax.image.resize(logits, details.shape, "linear") + details, g
 
 
 class Generator(nn.Module):
@@ -95,10 +140,11 @@ class Generator(nn.Module):
     def setup(self):
         c = self.config
         priors = (c.face_priors + (c.face_priors[-1],) * c.levels)[: c.levels]
-        side, deepest = c.image_size >> c.levels, c.channels(c.levels)
+        side, deepest = c.coarse_size >> c.levels, c.channels(c.levels)
         self.encoder = Encoder(c)
         self.suppression = SuppressionNetwork(priors)
         self.decoder = Decoder(c)
+        self.details = [DetailStage(c.detail_channels, c.face_priors[-1], c.conv) for _ in range(c.details)]
         self.style = [nn.Dense(c.style_width), nn.Dense(c.style_width)]
         self.constant = self.param("constant", nn.initializers.normal(1.0), (side, side, deepest))
         self.pseudonym = nn.Dense(deepest, use_bias=False)
@@ -124,7 +170,8 @@ class Generator(nn.Module):
             gate: forces every suppression gate to this value.
 
         Returns:
-            The images (N, S, S, 3) in [-1, 1], and the gates, deepest first, each (N, H, W, C) in [0, 1].
+            The images (N, S, S, 3) in [-1, 1], and the gates, deepest first and those of the details last, each
+            (N, H, W, C) in [0, 1].
         """
         # The target beside the difference (our own addition): where the gates are shut, a kept attribute can reach
         # the face only through here.
@@ -134,11 +181,18 @@ class Generator(nn.Module):
         w = w * strength[:, None]
 
         compute = compute_type(self.config.compute)
-        features = self.encoder(images.astype(compute))
+        pyramid = [images.astype(compute)]
+        for _ in self.details:
+            pyramid.append(halved(pyramid[-1]))
+        features = self.encoder(pyramid.pop())
         state = (self.constant + self.pseudonym(w)[:, None, None, :]).astype(compute)
         suppressed, gates = self.suppression(features, state, strength, gate)
 
         deepest = suppressed[0]
         injected = self.injection(w).reshape(*deepest.shape[:3], -1).astype(compute)
         latent = jnp.concatenate([deepest, injected], axis=-1)
-        return self.decoder(latent, suppressed[1:], w), gates
+        hidden, logits = self.decoder(latent, suppressed[1:], w)
+        for stage in self.details:
+            hidden, logits, g = stage(pyramid.pop(), hidden, logits, w, strength, gate)
+            gates += (g,)
+        return jnp.tanh(logits), gates

@@ -164,3 +164,9 @@ class GroupNorm(nn.Module):
 def upsample(x: Array) -> Array:
     """Nearest neighbour, twice the size: (N, H, W, C) -> (N, 2H, 2W, C)."""
     return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def halved(x: Array) -> Array:
+    """Half the size, each pixel the mean of 2x2: (N, H, W, C) -> (N, H/2, W/2, C)."""
+    n, h, w, c = x.shape
+    return x.reshape(n, h // 2, 2, w // 2, 2, c).mean((2, 4))

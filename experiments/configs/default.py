@@ -32,6 +32,8 @@ def get_config() -> ConfigDict:
     config.model = ConfigDict()
     config.model.base = 20  # channels at the shallowest level, doubled at each deeper one
     config.model.levels = 4
+    config.model.details = 0  # times that the image is doubled after the generator's last level
+    config.model.detail_channels = 16
     config.model.z_dim = 32
     config.model.discriminator_base = 32
     config.model.critic_base = 32

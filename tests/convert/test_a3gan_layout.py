@@ -24,14 +24,23 @@ from a3gan_jax.networks import ModelConfig, Networks
 from tools import convert
 
 CONFIG = ModelConfig(
-    64, ("Male", "Smiling", "é😀"), 7, base=4, levels=2, z_dim=3, style_width=8, discriminator_base=2, conv="lax"
+    128,
+    ("Male", "Smiling", "é😀"),
+    7,
+    base=4,
+    levels=2,
+    details=1,
+    z_dim=3,
+    style_width=8,
+    discriminator_base=2,
+    conv="lax",
 )
 
 
 @functools.cache
 def model() -> SavedModel:
     networks, random = Networks.create(CONFIG), np.random.default_rng(0)
-    image, attributes, z = (1, 64, 64, 3), (1, 3), (1, 3)
+    image, attributes, z = (1, 128, 128, 3), (1, 3), (1, 3)
     shapes = {
         "generator": skeleton(networks.generator, (image, attributes, attributes, z, (1,))),
         "ainet": skeleton(networks.ainet, (attributes, attributes, z)),
@@ -194,7 +203,7 @@ def test_load_gives_a_model_that_anonymises(folder):
     loaded = a3gan_jax.load("model")
     assert loaded.description["step"] == 1234 and loaded.network.config == CONFIG
     random = np.random.default_rng(2)
-    images = random.uniform(-1, 1, (3, 64, 64, 3)).astype(np.float32)
+    images = random.uniform(-1, 1, (3, 128, 128, 3)).astype(np.float32)
     attributes, wanted = (random.integers(0, 2, (3, 3)).astype(np.float32) for _ in range(2))
     out = np.asarray(loaded(images, attributes, wanted, seed=5))
     assert out.shape == images.shape and np.abs(out).max() <= 1

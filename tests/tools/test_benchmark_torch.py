@@ -1,5 +1,6 @@
 """The PyTorch side of the benchmarks does the work of ours: same networks, same losses, same gradients."""
 
+import dataclasses
 import functools
 
 import jax
@@ -20,6 +21,7 @@ from a3gan_jax.models.recognizers import Recognizer
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.train_state import Setup, init_state
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
+from tests.random_models import random_model
 from tools.benchmarks import torch_a3gan, torch_networks
 
 N, SEEN, PEOPLE, K, Z = 3, 2, 5, len(ATTGAN_ATTRIBUTES), 13
@@ -48,10 +50,10 @@ class TinyRecognizer(nn.Module):
 RECOGNIZER = Recognizer("sface", 112, None, TinyRecognizer())
 SETUP = Setup(Networks.create(MODEL), (RECOGNIZER,), LOSS, OptimizerConfig(critic_warmup_steps=0), 10)
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-LOSSES = """adversarial adversarial_local attribute reconstruction background low_frequency chroma feature_matching
-    gate_floor identity identity_critic anonymization rarity plausibility diversity pseudonym critic_diversity
-    critic_pseudonym generator discriminator_adversarial discriminator_local discriminator_attribute gradient_penalty
-    critic_original critic_anonymized""".split()
+LOSSES = """adversarial adversarial_local attribute reconstruction background low_frequency chroma structure
+    feature_matching gate_floor identity identity_critic anonymization rarity plausibility diversity pseudonym
+    critic_diversity critic_pseudonym generator discriminator_adversarial discriminator_local discriminator_attribute
+    gradient_penalty critic_original critic_anonymized""".split()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -160,6 +162,32 @@ def test_networks_are_ours(state, trainer):
     for one, other in zip(ours, map(nhwc, theirs), strict=True):
         assert np.std(one) > 1e-3
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4 * np.abs(one).max())
+
+
+def test_detail_stages_are_ours():
+    config = dataclasses.replace(MODEL, image_size=256, details=2, detail_channels=12)
+    variables, networks = random_model(config, scale=0.1).variables, Networks.create(config)
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-1, 1, (2, 256, 256, 3)).astype(np.float32)
+    a, new, z, s = rng.random((2, K)), rng.random((2, K)), rng.normal(size=(2, Z)), np.array([0.4, 1.0])
+    given = [v.astype(np.float32) for v in (a, new, z, s)]
+
+    def run(variables):
+        verdict = networks.discriminator.apply(variables["discriminator"], x)
+        return networks.generator.apply(variables["generator"], x, *given), verdict
+
+    theirs = torch_networks.Networks(networks)
+    tensors = a3gan.to_state_dict(SavedModel(config, variables, 0))
+    tensors.pop(a3gan.DESCRIPTION)
+    missing = theirs.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in tensors.items()}, strict=False)
+    assert not missing.unexpected_keys and {name.split(".")[0] for name in missing.missing_keys} == {"critic"}
+    with torch.no_grad():
+        image, gates = theirs.generator(nchw(x), *map(torch.from_numpy, given))
+        verdict = theirs.discriminator(nchw(x))
+    ours = jax.tree.leaves(jax.jit(run, compiler_options=QUICK)(variables))
+    for one, other in zip(ours, map(nhwc, [image, *gates, *verdict[:3], *verdict.features]), strict=True):
+        assert np.std(one) > 1e-3
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-3 * np.abs(one).max())
 
 
 def draws(key) -> torch_a3gan.Draws:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from a3gan_jax.attributes import plausibility_penalty
+from a3gan_jax.attributes import FORMS, plausibility_penalty
 from a3gan_jax.generator_objective import IDENTITY_LOSSES
-from a3gan_jax.geometry import head_region
+from a3gan_jax.geometry import form_regions, head_region
 from a3gan_jax.models.scu import gate_floor_region
 from a3gan_jax.train_state import Setup
 from tools.benchmarks.torch_networks import Networks, SFace
@@ -88,8 +88,12 @@ class Trainer:
         self.attribute_mean = torch.full((len(names),), 0.5, device=device)
         self.attribute_covariance = 0.25 * torch.eye(len(names), device=device)
         self.head = torch.tensor(head_region(self.model.image_size)[..., 0], device=device)
-        sides = [self.model.image_size >> level for level in range(self.model.levels, 0, -1)]
+        levels = self.model.levels + self.model.details
+        sides = [self.model.image_size >> level for level in range(levels, 0, -1)]
         self.regions = [torch.tensor(gate_floor_region(side)[..., 0], device=device) for side in sides]
+        regions = form_regions(self.loss.structure_cells)
+        self.form_regions = torch.tensor(regions / regions.sum((1, 2), keepdims=True), device=device)
+        self.forms = [[names.index(name) for name in part if name in names] for part in FORMS.values()]
         self.plausibility = [term.to(device) for term in plausibility_terms(names)]
         if compiled:
             for network in (n.generator, n.ainet, n.discriminator, n.critic, *([self.sface] if self.sface else [])):
@@ -150,6 +154,7 @@ class Trainer:
             "background": (difference.abs() * (1 - self.head)).mean(),
             "low_frequency": F.avg_pool2d(difference, size // c.low_frequency_cells).abs().mean(),
             "chroma": F.avg_pool2d(difference - difference.mean(1, keepdim=True), size // c.chroma_cells).abs().mean(),
+            "structure": self.structure(y2, x3[n:], 1 - (target - a3[n:]).detach().abs()),
             "feature_matching": sum(
                 (verdict.features[i][n:].unflatten(0, (2, n)) - real.features[i]).abs().mean()
                 / real.features[i].abs().mean().clamp(min=1e-6)
@@ -168,6 +173,19 @@ class Trainer:
             parts |= self.recognizer_losses(x, y, views)
         of_critic = pseudonym_losses(embedding[n : 2 * n], embedding[2 * n :], True, c)
         return parts | {f"critic_{name}": value for name, value in of_critic.items()}, y.detach()
+
+    def structure(self, y: Tensor, x: Tensor, stay: Tensor) -> Tensor:
+        kept = torch.stack([stay[:, columns].prod(1) for columns in self.forms], 1)
+        cells = self.model.image_size // self.loss.structure_cells
+        y, x = (F.avg_pool2d(v.mean(1), cells) for v in (y, x))
+
+        def mean(values: Tensor) -> Tensor:
+            return torch.einsum("rhw,nhw->nr", self.form_regions, values)
+
+        mean_y, mean_x = mean(y), mean(x)
+        variances = (mean(y * y) - mean_y**2) * (mean(x * x) - mean_x**2)
+        lost = 1 - (mean(y * x) - mean_y * mean_x) / variances.clamp(min=1e-5).sqrt()
+        return ((lost * kept).sum(0) / kept.sum(0).clamp(min=1e-6)).sum()
 
     def recognizer_losses(self, x: Tensor, y: Tensor, views: Tensor) -> dict[str, Tensor]:
         c, n, m = self.loss, len(x), len(views) // 2

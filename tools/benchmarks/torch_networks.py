@@ -86,7 +86,8 @@ class SuppressiveConvUnit(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latent, suppressed features from the second deepest on, style -> image. ``channels``: deepest first."""
+    """Latent, suppressed features from the second deepest on, style -> what the image is made of, and the image before
+    its tanh. ``channels``: deepest first."""
 
     def __init__(self, channels: list[int], last: int, style_width: int):
         super().__init__()
@@ -101,11 +102,41 @@ class Decoder(nn.Module):
         scale, shift = self.style[number](w)[:, :, None, None].chunk(2, 1)
         return leaky_relu(self.norm[number](self.conv[number](x)) * (1 + scale) + shift)
 
-    def forward(self, latent: Tensor, skips: list[Tensor], w: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, skips: list[Tensor], w: Tensor) -> tuple[Tensor, Tensor]:
         x = self.block(0, latent, w)
         for number, skip in enumerate(skips, start=1):
             x = torch.cat([self.block(number, x, w), skip], 1)
-        return self.conv[-1](leaky_relu(self.conv[-2](x))).float().tanh()
+        x = leaky_relu(self.conv[-2](x))
+        return x, self.conv[-1](x).float()
+
+
+class DetailStage(nn.Module):
+    """Originals, of the smaller image what it is made of and the image before its tanh -> the same two, doubled, and
+    the gate."""
+
+    def __init__(self, side: int, channels: int, below: int, style_width: int):
+        super().__init__()
+        convs = [down(3, channels), same(below + channels, channels), up(channels, channels), same(channels, 3)]
+        self.conv, self.norm = nn.ModuleList(convs), group_norm(channels)
+        self.unit = SuppressiveConvUnit(side, channels, below)
+        self.style = nn.Linear(style_width, 2 * channels, bias=False)
+
+    def forward(
+        self, images: Tensor, hidden: Tensor, logits: Tensor, w: Tensor, s: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        f, g = self.unit(leaky_relu(self.conv[0](images)), hidden, s)
+        scale, shift = self.style(w)[:, :, None, None].chunk(2, 1)
+        x = self.norm(self.conv[1](torch.cat([hidden, f], 1)))
+        x = leaky_relu(self.conv[2](leaky_relu(x * (1 + scale) + shift)))
+        return x, F.interpolate(logits, scale_factor=2, mode="bilinear") + self.conv[3](x).float(), g
+
+
+def pyramid(images: Tensor, details: int) -> list[Tensor]:
+    """The images, and as often as asked at half their size, the smallest last."""
+    sizes = [images]
+    for _ in range(details):
+        sizes.append(F.avg_pool2d(sizes[-1], 2))
+    return sizes
 
 
 class Generator(nn.Module):
@@ -114,7 +145,7 @@ class Generator(nn.Module):
     def __init__(self, c: GeneratorConfig):
         super().__init__()
         channels = [c.channels(level) for level in range(c.levels, 0, -1)]
-        deepest, side = channels[0], c.image_size >> c.levels
+        deepest, side = channels[0], c.coarse_size >> c.levels
         self.side = side
         self.style = nn.ModuleList(
             [nn.Linear(2 * c.num_attributes + c.z_dim, c.style_width), nn.Linear(c.style_width, c.style_width)]
@@ -127,7 +158,13 @@ class Generator(nn.Module):
             SuppressiveConvUnit(side << level, width, below)
             for level, (width, below) in enumerate(zip(channels, [deepest, *channels], strict=False))
         )
-        self.decoder = Decoder(channels, max(8, c.base // 2), c.style_width)
+        last = max(8, c.base // 2)
+        self.decoder = Decoder(channels, last, c.style_width)
+        hidden = [last] + [c.detail_channels] * c.details
+        self.details = nn.ModuleList(
+            DetailStage(c.coarse_size << number, c.detail_channels, hidden[number], c.style_width)
+            for number in range(c.details)
+        )
 
     def forward(
         self, images: Tensor, attributes: Tensor, new_attributes: Tensor, z: Tensor, strength: Tensor
@@ -137,14 +174,19 @@ class Generator(nn.Module):
             w = leaky_relu(layer(w))
         w = w * strength[:, None]
 
-        h = self.constant + self.pseudonym(w)[:, :, None, None]
+        h, s = self.constant + self.pseudonym(w)[:, :, None, None], strength[:, None, None, None]
+        sizes = pyramid(images, len(self.details))
         suppressed, gates = [], []
-        for unit, feature in zip(self.suppression, self.encoder(images), strict=True):
-            h, g = unit(feature, h, strength[:, None, None, None])
+        for unit, feature in zip(self.suppression, self.encoder(sizes.pop()), strict=True):
+            h, g = unit(feature, h, s)
             suppressed.append(h)
             gates.append(g)
         injected = self.injection(w).unflatten(1, (self.side, self.side, -1)).permute(0, 3, 1, 2)
-        return self.decoder(torch.cat([suppressed[0], injected], 1), suppressed[1:], w), gates
+        hidden, logits = self.decoder(torch.cat([suppressed[0], injected], 1), suppressed[1:], w)
+        for stage in self.details:
+            hidden, logits, g = stage(sizes.pop(), hidden, logits, w, s)
+            gates.append(g)
+        return logits.tanh(), gates
 
 
 class AINet(nn.ModuleList):
@@ -164,7 +206,7 @@ class AINet(nn.ModuleList):
 
 
 class Verdict(NamedTuple):
-    """Scores (N,) and (N, 8, 8), attribute logits (N, K), features (N, C, H, W) shallowest first."""
+    """Scores (N,) and (N, 8 (1 + details), 8), attribute logits (N, K), features (N, C, H, W) shallowest first."""
 
     real: Tensor
     local: Tensor
@@ -172,24 +214,43 @@ class Verdict(NamedTuple):
     features: list[Tensor]
 
 
+class Look(nn.Module):
+    """Images at a size with details -> scores (N, 8, 8) of their parts."""
+
+    def __init__(self, size: int, base: int):
+        super().__init__()
+        channels = [base * 2**stage // 2 for stage in range(size.bit_length() - 4)]
+        self.conv = nn.ModuleList(map(down, [3, *channels], channels))
+        self.local = nn.Conv2d(channels[-1], 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv in self.conv:
+            x = leaky_relu(conv(x))
+        return self.local(x)[:, 0]
+
+
 class Discriminator(nn.Module):
     """See a3gan_jax/models/discriminator.py."""
 
     def __init__(self, c: DiscriminatorConfig):
         super().__init__()
-        channels = [min(c.base * 2**stage, c.max_channels) for stage in range(c.image_size.bit_length() - 3)]
+        coarse = c.image_size >> c.details
+        channels = [min(c.base * 2**stage, c.max_channels) for stage in range(coarse.bit_length() - 3)]
+        self.details = nn.ModuleList(Look(coarse << number, c.base) for number in range(1, c.details + 1))
         self.conv = nn.ModuleList(map(down, [3, *channels], channels))
         self.local = nn.Conv2d(channels[-2], 1, 1)
         self.hidden = nn.Linear(16 * channels[-1], c.width)
         self.real, self.attributes = nn.Linear(c.width, 1), nn.Linear(c.width, c.num_attributes)
 
     def forward(self, x: Tensor) -> Verdict:
-        features = []
+        sizes, features = pyramid(x, len(self.details)), []
+        x = sizes.pop()
         for conv in self.conv:
             x = leaky_relu(conv(x))
             features.append(x)
         hidden = leaky_relu(self.hidden(flat(x)))
-        local = self.local(features[-2])[:, 0]
+        looks = [look(seen) for look, seen in zip(self.details, reversed(sizes), strict=True)]
+        local = torch.cat([self.local(features[-2])[:, 0], *looks], 1)
         real, attributes = self.real(hidden)[:, 0], self.attributes(hidden)
         return Verdict(real.float(), local.float(), attributes.float(), [f.float() for f in features])
 

@@ -80,8 +80,7 @@ def _table(config: ModelConfig) -> Table:
         kernel = Rule(f"{name}.weight", f"{path}/kernel", permutation)
         return (kernel, Rule(f"{name}.bias", f"{path}/bias")) if bias else (kernel,)
 
-    def norms(part: str) -> tuple[Rule, ...]:
-        name, path = f"generator.{part}.norm.{{}}", f"{generator}/{part}/GroupNorm_{{}}/GroupNorm_0"
+    def norms(name: str, path: str) -> tuple[Rule, ...]:
         return Rule(f"{name}.weight", f"{path}/scale"), Rule(f"{name}.bias", f"{path}/bias")
 
     def decoder_conv(number: int) -> tuple[Rule, ...]:
@@ -89,27 +88,38 @@ def _table(config: ModelConfig) -> Table:
         permutation = "conv_transpose" if 1 <= number <= config.levels else "conv"
         return layer(f"generator.decoder.conv.{number}", f"{generator}/decoder/Conv_{number}", permutation)
 
+    def unit(name: str, path: str) -> tuple[Rule, ...]:
+        parts = ("gate", "replacement", "state")
+        convs = (rule for part in parts for rule in layer(f"{name}.{part}", f"{path}/{part}", "conv"))
+        return (Rule(f"{name}.prior", f"{path}/prior", "map"), *convs)
+
+    def details_conv(number: int) -> tuple[Rule, ...]:
+        """The third of a detail stage doubles its size."""
+        permutation = "conv_transpose" if number == 2 else "conv"
+        return layer(f"generator.details.{{}}.conv.{number}", f"{generator}/details_{{}}/Conv_{number}", permutation)
+
     rules = (
         *layer("generator.encoder.conv.{}", f"{generator}/encoder/Conv_{{}}", "conv"),
-        *norms("encoder"),
+        *norms("generator.encoder.norm.{}", f"{generator}/encoder/GroupNorm_{{}}/GroupNorm_0"),
         *layer("generator.style.{}", f"{generator}/style_{{}}", "dense"),
         Rule("generator.constant", f"{generator}/constant", "map"),
         *layer("generator.pseudonym", f"{generator}/pseudonym", "dense", bias=False),
         *layer("generator.injection", f"{generator}/injection", "dense", bias=False),
-        Rule("generator.suppression.{}.prior", f"{generator}/suppression/unit_{{}}/prior", "map"),
-        *(
-            rule
-            for part in ("gate", "replacement", "state")
-            for rule in layer(f"generator.suppression.{{}}.{part}", f"{generator}/suppression/unit_{{}}/{part}", "conv")
-        ),
+        *unit("generator.suppression.{}", f"{generator}/suppression/unit_{{}}"),
         *(rule for number in range(config.levels + 2) for rule in decoder_conv(number)),
-        *norms("decoder"),
+        *norms("generator.decoder.norm.{}", f"{generator}/decoder/GroupNorm_{{}}/GroupNorm_0"),
         *layer("generator.decoder.style.{}", f"{generator}/decoder/GroupNorm_{{}}/Dense_0", "dense", bias=False),
+        *(rule for number in range(4) for rule in details_conv(number)),
+        *unit("generator.details.{}.unit", f"{generator}/details_{{}}/unit"),
+        *norms("generator.details.{}.norm", f"{generator}/details_{{}}/GroupNorm_0/GroupNorm_0"),
+        *layer("generator.details.{}.style", f"{generator}/details_{{}}/GroupNorm_0/Dense_0", "dense", bias=False),
         *layer("ainet.{}", f"{ainet}/Dense_{{}}", "dense"),
         *layer("discriminator.conv.{}", f"{discriminator}/Conv_{{}}", "conv"),
         *layer("discriminator.hidden", f"{discriminator}/Dense_0", "dense"),
         *layer("discriminator.real", f"{discriminator}/real", "dense"),
         *layer("discriminator.local", f"{discriminator}/local", "conv"),
+        *layer("discriminator.details.{}.conv.{}", f"{discriminator}/details_{{}}_{{}}", "conv"),
+        *layer("discriminator.details.{}.local", f"{discriminator}/details_{{}}_local", "conv"),
         *layer("discriminator.attributes", f"{discriminator}/attributes", "dense"),
     )
     return Table(name=NAME, rules=rules, ignored=())
