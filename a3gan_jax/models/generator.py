@@ -11,7 +11,17 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 
-from a3gan_jax.models.layers import Conv, ConvForm, GroupNorm, compute_type, exact, halved, leaky_relu, lecun_normal
+from a3gan_jax.models.layers import (
+    Conv,
+    ConvForm,
+    GroupNorm,
+    compute_type,
+    exact,
+    halved,
+    leaky_relu,
+    lecun_normal,
+    smoothed,
+)
 from a3gan_jax.models.scu import SuppressionNetwork, SuppressiveConvUnit
 
 
@@ -118,6 +128,7 @@ class DetailStage(nn.Module):
     ) -> tuple[Array, Array, Array]:
         """Originals (N, 2S, 2S, 3); of the smaller image, what it is made of (N, S, S, C) and the image (N, S, S, 3)
         before its tanh -> the same two at 2S with ``channels`` channels, and the gate (N, S, S, channels)."""
+        hidden = smoothed(hidden)  # a transposed convolution made it, and no layer after it took the checkerboard away
         f = leaky_relu(Conv(self.channels, "down", self.conv)(images))
         f, g = SuppressiveConvUnit(self.face_prior, name="unit")(f, hidden, strength, gate)
         x = Conv(self.channels, "same", "lax")(jnp.concatenate([hidden, f], axis=-1))

@@ -32,6 +32,22 @@ def test_a_local_score_sees_its_part_of_the_face_alone(size):
     assert abs(rows.mean() / size - 2.5 / 8) < 0.02 and abs(columns.mean() / size - 5.5 / 8) < 0.02
 
 
+def test_with_details_a_face_is_judged_without_them_and_its_parts_with_them():
+    image = jax.random.uniform(jax.random.key(0), (1, 128, 128, 3), minval=-1, maxval=1)
+    network = Discriminator(DiscriminatorConfig(128, 5, base=4, width=8, details=1))
+    variables = jax.jit(network.init)(jax.random.key(1), image)
+    fine = jnp.indices((128, 128)).sum(0)[None, ..., None] % 2 * 0.1 - 0.05  # nothing of it is left at half the size
+    one, two = (jax.jit(network.apply)(variables, x) for x in (image, image + fine))
+    assert one.local.shape == (1, 16, 8)
+    for a, b in ((one.real, two.real), (one.attributes, two.attributes), (one.local[:, :8], two.local[:, :8])):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    assert jnp.abs(one.local[:, 8:] - two.local[:, 8:]).min() > 1e-4
+    gradient = jax.jit(jax.grad(lambda x: network.apply(variables, x).local[0, 8 + 2, 5]))(image)
+    rows, columns = np.nonzero(np.abs(gradient[0]).sum(-1))
+    assert np.ptp(rows) + 1 <= 0.37 * 128 and np.ptp(columns) + 1 <= 0.37 * 128
+    assert abs(rows.mean() / 128 - 2.5 / 8) < 0.02 and abs(columns.mean() / 128 - 5.5 / 8) < 0.02
+
+
 def test_identity_critic_gives_unit_embeddings_and_bounded_logits():
     images = jax.random.uniform(jax.random.key(0), (3, 64, 64, 3), minval=-1, maxval=1)
     network = IdentityCritic(IdentityCriticConfig(num_people=7, base=4, width=16))

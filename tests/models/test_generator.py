@@ -85,6 +85,25 @@ def test_nothing_of_the_image_avoids_the_suppression(model):
         assert jnp.abs(gradient(images, jnp.full(2, strength), gate)).max() > 0
 
 
+def test_details_pass_their_own_suppression_alone():
+    generator, (images, *rest) = _generator(128, base=4, levels=2, details=1, detail_channels=8), _inputs(128, n=1)
+    shapes = jax.eval_shape(generator.init, jax.random.key(0), images, *rest, jnp.ones(1))
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(lambda leaf: jnp.float32(rng.normal(0, 0.1, leaf.shape)), shapes)
+    fine = jnp.indices((128, 128)).sum(0)[None, ..., None] % 2 * 0.1  # nothing of it is left at half the size
+
+    @jax.jit
+    def shown(images, strength, gate):
+        return generator.apply(variables, images, *rest, strength, gate)[0]
+
+    def differs(strength, gate):
+        return jnp.abs(shown(images + fine, strength, gate) - shown(images - fine, strength, gate)).max()
+
+    assert differs(jnp.ones(1), 1.0) == 0
+    for strength, gate in ((1.0, 0.0), (0.0, 1.0), (0.5, 1.0)):
+        assert differs(jnp.full(1, strength), gate) > 1e-3
+
+
 def test_with_the_gates_shut_two_photos_give_one_face(model):
     _, variables, (images, attributes, new, z), apply = model
     one, two = (apply(variables, x, attributes, new, z, jnp.ones(2), 1.0)[0] for x in (images, images[::-1]))
@@ -94,5 +113,9 @@ def test_with_the_gates_shut_two_photos_give_one_face(model):
 def test_impossible_shapes_are_named():
     with pytest.raises(ValueError, match="choose 64, 128 or 256"):
         GeneratorConfig(96, K, Z)
+    with pytest.raises(ValueError, match="1 details do not fit 64 px"):
+        GeneratorConfig(64, K, Z, details=1)
+    with pytest.raises(ValueError, match="choose 2 to 4"):
+        GeneratorConfig(128, K, Z, levels=5, details=1)
     with pytest.raises(ValueError, match="choose 2 to 4"):
         GeneratorConfig(64, K, Z, levels=5)

@@ -12,8 +12,10 @@ from a3gan_jax.models.layers import (
     Conv,
     GroupNorm,
     downsampling_conv,
+    halved,
     resolve_conv_form,
     same_conv,
+    smoothed,
     upsampling_conv,
 )
 
@@ -80,3 +82,13 @@ def test_conv_form_by_name():
     assert resolve_conv_form("auto") == ("matmul" if jax.default_backend() == "cpu" else "lax")
     with pytest.raises(ValueError, match="lax, matmul or auto"):
         resolve_conv_form("im2col")
+
+
+def test_halved_and_smoothed():
+    x = jnp.arange(24.0).reshape(1, 4, 6, 1)
+    np.testing.assert_array_equal(halved(x)[0, ..., 0], [[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]])
+    checkers = jnp.indices((6, 8)).sum(0)[None, ..., None] % 2
+    np.testing.assert_array_equal(smoothed(checkers)[0, 1:-1, 1:-1], 0.5)
+    np.testing.assert_array_equal(smoothed(jnp.ones((1, 3, 3, 2))), 1)
+    corners = np.array([[10, 5, 1], [5, 6, 5], [1, 5, 10]]) / 16
+    np.testing.assert_array_equal(smoothed(jnp.eye(3)[None, :, :, None])[0, ..., 0], corners)

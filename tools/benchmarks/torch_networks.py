@@ -124,6 +124,9 @@ class DetailStage(nn.Module):
     def forward(
         self, images: Tensor, hidden: Tensor, logits: Tensor, w: Tensor, s: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        filters = torch.tensor([0.25, 0.5, 0.25], dtype=hidden.dtype, device=hidden.device)
+        filters = filters.outer(filters).expand(hidden.shape[1], 1, 3, 3)
+        hidden = F.conv2d(F.pad(hidden, (1, 1, 1, 1), "replicate"), filters, groups=hidden.shape[1])
         f, g = self.unit(leaky_relu(self.conv[0](images)), hidden, s)
         scale, shift = self.style(w)[:, :, None, None].chunk(2, 1)
         x = self.norm(self.conv[1](torch.cat([hidden, f], 1)))
