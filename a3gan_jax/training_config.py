@@ -25,7 +25,7 @@ class LossConfig:
     low_frequency_cells: int = 8
     chroma: float = 8.0
     chroma_cells: int = 16
-    structure: float = 2.0  # of eyes and mouth
+    structure: float = 0.0  # of eyes and mouth
     structure_cells: int = 32
     feature_matching: float = 0.9
     feature_matching_sides: tuple[int, ...] = (8, 4)  # of the discriminator's features, in pixels

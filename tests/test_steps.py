@@ -40,7 +40,7 @@ def _setup(loss=None, **optimizer):
     return Setup(
         Networks.create(MODEL),
         (RECOGNIZER,),
-        loss or LossConfig(gradient_penalty_every=2, identity_ramp_steps=0),
+        loss or LossConfig(structure=2.0, gradient_penalty_every=2, identity_ramp_steps=0),
         OptimizerConfig(**optimizer),
         10,
     )
@@ -136,7 +136,7 @@ def test_a_part_keeps_its_form_where_all_that_says_it_stays():
 
 def test_identity_losses_grow_from_nothing(start, made):
     state, frozen, batch = start
-    setup = _setup(LossConfig(identity_ramp_steps=4, gradient_penalty_every=2))
+    setup = _setup(dataclasses.replace(SETUP.loss, identity_ramp_steps=4))
 
     @jax.jit
     def total(step):

@@ -60,7 +60,8 @@ class Discriminator(nn.Module):
         local = [Conv(1, "pointwise", name="local")(features[-2])[..., 0]]
         for number, look in enumerate(reversed(pyramid)):
             for stage in range(look.shape[1].bit_length() - 4):
-                look = leaky_relu(Conv(c.base * 2**stage // 2, "down", c.conv, name=f"details_{number}_{stage}")(look))
+                channels = min(c.base * 2**stage // 2, c.max_channels)
+                look = leaky_relu(Conv(channels, "down", c.conv, name=f"details_{number}_{stage}")(look))
             local.append(Conv(1, "pointwise", name=f"details_{number}_local")(exact(look))[..., 0])
         x = leaky_relu(nn.Dense(c.width, kernel_init=he_normal)(features[-1].reshape(x.shape[0], -1)))
         real = nn.Dense(1, name="real")(x)[:, 0]

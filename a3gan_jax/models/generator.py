@@ -54,7 +54,7 @@ class GeneratorConfig:
     def __post_init__(self):
         if self.image_size not in (64, 128, 256):
             raise ValueError(f"image_size {self.image_size} is not supported: choose 64, 128 or 256")
-        if not 0 <= self.details or self.coarse_size < 64:
+        if self.details < 0 or self.coarse_size < 64:
             raise ValueError(f"{self.details} details do not fit {self.image_size} px: 64 px at least are doubled")
         if not 2 <= self.levels <= self.coarse_size.bit_length() - 3:
             raise ValueError(
@@ -131,7 +131,7 @@ class DetailStage(nn.Module):
         hidden = smoothed(hidden)  # a transposed convolution made it, and no layer after it took the checkerboard away
         f = leaky_relu(Conv(self.channels, "down", self.conv)(images))
         f, g = SuppressiveConvUnit(self.face_prior, name="unit")(f, hidden, strength, gate)
-        x = Conv(self.channels, "same", "lax")(jnp.concatenate([hidden, f], axis=-1))
+        x = Conv(self.channels)(jnp.concatenate([hidden, f], axis=-1))
         x = leaky_relu(GroupNorm()(x, style))
         x = leaky_relu(Conv(self.channels, "up", self.conv)(x))
         details = exact(Conv(3, "same", self.conv, nn.initializers.zeros)(x))

@@ -174,7 +174,12 @@ BROKEN = {
     "attributes without names": as_json(attributes=[1, 2, 3]),
     "an unknown form": as_json(conv="fft"),
     "another width": as_json(base=8),
-    "another size": as_json(image_size=128),
+    "another size": as_json(image_size=256),
+    "more details than fit": as_json(details=2),
+    "fewer details than none": as_json(details=-1),
+    "half a detail": as_json(details=0.5),
+    "another width of the details": as_json(detail_channels=8),
+    "a negative width of the details": as_json(detail_channels=-4),
 }
 
 

@@ -23,12 +23,14 @@ from a3gan_jax.train_state import Setup, init_state
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
 from tests.random_models import random_model
 from tools.benchmarks import torch_a3gan, torch_networks
+from tools.benchmarks.torch_sface import SFace
 
 N, SEEN, PEOPLE, K, Z = 3, 2, 5, len(ATTGAN_ATTRIBUTES), 13
 MODEL = ModelConfig(64, ATTGAN_ATTRIBUTES, PEOPLE, base=8, levels=2, z_dim=Z, style_width=8, discriminator_base=4,
                     critic_base=4)  # fmt: skip
 # Floors and margins at which no loss is zero, whatever random networks do.
 LOSS = LossConfig(
+    structure=2.0,
     identity_images=SEEN,
     identity_ramp_steps=0,
     identity_margin=-1.0,
@@ -156,7 +158,7 @@ def test_networks_are_ours(state, trainer):
             *verdict[:3],
             *verdict.features,
             *n.critic(nchw(x)),
-            torch_networks.SFace(frozen)(nchw(faces)),
+            SFace(frozen)(nchw(faces)),
         ]
     assert len(ours) == len(theirs) == 1 + 2 + 2 + 3 + 4 + 2 + 1
     for one, other in zip(ours, map(nhwc, theirs), strict=True):

@@ -19,7 +19,8 @@ from a3gan_jax.generator_objective import IDENTITY_LOSSES
 from a3gan_jax.geometry import form_regions, head_region
 from a3gan_jax.models.scu import gate_floor_region
 from a3gan_jax.train_state import Setup
-from tools.benchmarks.torch_networks import Networks, SFace
+from tools.benchmarks.torch_networks import Networks
+from tools.benchmarks.torch_sface import SFace
 from tools.benchmarks.torch_views import arcface_view, blurred, random_arcface_view, to_float
 
 

@@ -4,16 +4,12 @@ Parameters are named as in the layout ``a3gan`` of tools/convert.py, so that its
 convolutions bfloat16, scores, images and embeddings are float32 again, as in our networks.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from a3gan_jax.convert.layouts import SFACE
-from a3gan_jax.convert.layouts.table import state_dict
-from a3gan_jax.models import sface
 from a3gan_jax.models.ainet import AINetConfig
 from a3gan_jax.models.discriminator import DiscriminatorConfig
 from a3gan_jax.models.generator import GeneratorConfig
@@ -220,9 +216,9 @@ class Verdict(NamedTuple):
 class Look(nn.Module):
     """Images at a size with details -> scores (N, 8, 8) of their parts."""
 
-    def __init__(self, size: int, base: int):
+    def __init__(self, size: int, c: DiscriminatorConfig):
         super().__init__()
-        channels = [base * 2**stage // 2 for stage in range(size.bit_length() - 4)]
+        channels = [min(c.base * 2**stage // 2, c.max_channels) for stage in range(size.bit_length() - 4)]
         self.conv = nn.ModuleList(map(down, [3, *channels], channels))
         self.local = nn.Conv2d(channels[-1], 1, 1)
 
@@ -239,7 +235,7 @@ class Discriminator(nn.Module):
         super().__init__()
         coarse = c.image_size >> c.details
         channels = [min(c.base * 2**stage, c.max_channels) for stage in range(coarse.bit_length() - 3)]
-        self.details = nn.ModuleList(Look(coarse << number, c.base) for number in range(1, c.details + 1))
+        self.details = nn.ModuleList(Look(coarse << number, c) for number in range(1, c.details + 1))
         self.conv = nn.ModuleList(map(down, [3, *channels], channels))
         self.local = nn.Conv2d(channels[-2], 1, 1)
         self.hidden = nn.Linear(16 * channels[-1], c.width)
@@ -275,40 +271,6 @@ class IdentityCritic(nn.Module):
         x = self.embedding(flat(x)).float()
         embedding = x / (x.norm(dim=1, keepdim=True) + 1e-6)
         return self.scale * embedding @ (self.people / self.people.norm(dim=0)), embedding
-
-
-class PReLUConv(nn.Conv2d):
-    """A convolution and a PReLU."""
-
-    def __init__(self, inputs: int, outputs: int, side: int, stride: int = 1, groups: int = 1):
-        super().__init__(inputs, outputs, side, stride, side // 2, groups=groups)
-        self.slope = nn.Parameter(torch.full((outputs,), 0.25))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.prelu(super().forward(x), self.slope)
-
-
-class SFace(nn.Module):
-    """The frozen recogniser with our weights: faces (N, 3, 112, 112) in [-1, 1] -> unit embeddings (N, 128)."""
-
-    def __init__(self, variables: Mapping[str, Any]):
-        super().__init__()
-        inputs = [sface.STEM, *(features for features, _ in sface.BLOCKS)]
-        blocks = [(str(n), c, *block) for n, (c, block) in enumerate(zip(inputs, sface.BLOCKS, strict=False), start=2)]
-        self.stem = PReLUConv(3, sface.STEM, 3)
-        self.depthwise = nn.ModuleDict({n: PReLUConv(c, c, 3, stride, groups=c) for n, c, _, stride in blocks})
-        self.pointwise = nn.ModuleDict({n: PReLUConv(c, features, 1) for n, c, features, _ in blocks})
-        self.embedding = nn.Linear(inputs[-1] * (sface.SIZE // 16) ** 2, sface.WIDTH)
-        tensors = {name: torch.tensor(value) for name, value in state_dict(SFACE, variables).items()}
-        shapes = {name: value.shape for name, value in self.state_dict().items()}
-        self.load_state_dict({name: value.reshape(shapes[name]) for name, value in tensors.items()})
-        self.requires_grad_(False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x * (127.5 / 128))
-        for number, depthwise in self.depthwise.items():
-            x = self.pointwise[number](depthwise(x))
-        return F.normalize(self.embedding(flat(x)))
 
 
 class Networks(nn.Module):
