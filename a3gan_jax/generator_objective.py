@@ -18,7 +18,7 @@ from a3gan_jax.inference import anonymize, to_float
 from a3gan_jax.models.scu import gate_floor_region
 from a3gan_jax.train_state import Setup, TrainState
 from a3gan_jax.training_config import LossConfig
-from a3gan_jax.views import arcface_view, blurred, random_arcface_view
+from a3gan_jax.views import arcface_view, blurred, pasted, random_arcface_view
 
 Metrics = dict[str, Array]
 PASSES = 3
@@ -79,6 +79,13 @@ def make_fakes(state: TrainState, batch, key: Array, *, setup: Setup) -> Fakes:
     return Fakes(jax.lax.stop_gradient(_unstack(y)), strength.reshape(-1, PASSES))
 
 
+def judged(images: Array, originals: Array, c: LossConfig) -> Array:
+    """What the discriminator sees of (N, 3, S, S, 3) fakes of originals (N, S, S, 3): (N * 3, S, S, 3)."""
+    if c.judge_pasted:
+        images = images.at[:, -1].set(pasted(images[:, -1], originals))
+    return images.reshape(-1, *images.shape[2:])
+
+
 def forms_kept(attributes: Array, target: Array, setup: Setup) -> Array:
     """Which of ``FORMS`` shall stay (N, R): those all of whose attributes are in ``target`` (N, K) what they were."""
     names, stay = setup.networks.config.attributes, jax.lax.stop_gradient(1.0 - jnp.abs(target - attributes))
@@ -136,7 +143,7 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
 
     anonymized, target, x2 = _unstack(y)[:, 1:], _unstack(new)[:, 1:], repeat(x, 2)
     y2 = anonymized.reshape(x2.shape)
-    verdict = networks.discriminator.apply(state.discriminator, y)
+    verdict = networks.discriminator.apply(state.discriminator, judged(_unstack(y), x, c))
     real_features = networks.discriminator.apply(state.discriminator, x).features
     blurred_verdict = networks.discriminator.apply(state.discriminator, blurred(keys[1], y2))
     critic_logits, critic_embedding = networks.critic.apply(state.critic, blurred(keys[2], y))

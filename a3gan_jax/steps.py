@@ -6,7 +6,7 @@ import optax
 from jax import Array
 
 from a3gan_jax import losses
-from a3gan_jax.generator_objective import Fakes, Metrics, generator_losses, inputs, make_fakes, repeat
+from a3gan_jax.generator_objective import Fakes, Metrics, generator_losses, inputs, judged, make_fakes, repeat
 from a3gan_jax.train_state import Setup, TrainState
 from a3gan_jax.views import blurred
 
@@ -42,7 +42,7 @@ def discriminator_step(
     """The discriminator learns: real against made, and the attributes of the real ones, sharp and blurred."""
     c, apply = setup.loss, setup.networks.discriminator.apply
     x, a, _ = inputs(batch)
-    y, weights = fakes.images.reshape(-1, *x.shape[1:]), fakes.strength.reshape(-1)
+    y, weights = judged(fakes.images, x, c), fakes.strength.reshape(-1)
     keys = jax.random.split(key, 2)
 
     def loss(params):

@@ -1,7 +1,7 @@
-"""Random views: what the critics see of a face.
+"""Views: what the critics see of a face.
 
 A critic that sees the bare image is fooled by faint noise; one that sees it blurred, shifted and half grey is not. That
-such views are needed is our own finding; the transformations are those of robust adversarial examples (arXiv
+such random views are needed is our own finding; the transformations are those of robust adversarial examples (arXiv
 1707.07397).
 """
 
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from a3gan_jax.faces.blending import crop_mask
 from a3gan_jax.geometry import ARCFACE_SIZE, crop_to_arcface, resample, resampling_matrix
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -28,6 +29,12 @@ def blurred(key: Array, images: Array, strongest: float = 0.0172) -> Array:
     sigma = 0.3 + jax.random.uniform(key) * jnp.maximum(strongest * size - 0.3, 0.0)
     blur = _blur_matrix(size, sigma)
     return resample(images, blur, blur)
+
+
+def pasted(images: Array, originals: Array) -> Array:
+    """Anonymised crops (N, S, S, 3) put back into their originals, likewise, as a photo shows a frontal face."""
+    mask = crop_mask(images.shape[1])[..., None].astype(np.float32)
+    return originals + mask * (images - originals)
 
 
 def arcface_view(images: Array) -> Array:

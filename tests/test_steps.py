@@ -11,12 +11,13 @@ from flax import linen as nn
 
 from a3gan_jax import steps
 from a3gan_jax.attributes import ATTGAN_ATTRIBUTES
-from a3gan_jax.generator_objective import IDENTITY_LOSSES, forms_kept, generator_losses
+from a3gan_jax.generator_objective import IDENTITY_LOSSES, forms_kept, generator_losses, judged
 from a3gan_jax.inference import anonymize, to_float
 from a3gan_jax.models.recognizers import Recognizer
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.train_state import Setup, init_state
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
+from a3gan_jax.views import pasted
 
 N, PEOPLE = 4, 5
 MODEL = ModelConfig(64, ATTGAN_ATTRIBUTES, PEOPLE, base=4, levels=2, z_dim=13, style_width=8, discriminator_base=4,
@@ -40,7 +41,7 @@ def _setup(loss=None, **optimizer):
     return Setup(
         Networks.create(MODEL),
         (RECOGNIZER,),
-        loss or LossConfig(structure=2.0, gradient_penalty_every=2, identity_ramp_steps=0),
+        loss or LossConfig(judge_pasted=True, structure=2.0, gradient_penalty_every=2, identity_ramp_steps=0),
         OptimizerConfig(**optimizer),
         10,
     )
@@ -105,6 +106,16 @@ def test_generator_step_changes_generator_and_ainet_only(start, made):
     assert fakes.images.shape == (N, 3, 64, 64, 3) and fakes.strength.shape == (N, 3)
     assert (fakes.strength[:, 1:] == 1).all() and (fakes.strength[:, 0] < 1).all()
     assert all(np.isfinite(v) for v in metrics.values())
+
+
+def test_the_discriminator_sees_the_third_pass_in_its_photo():
+    rng = np.random.default_rng(0)
+    fakes, originals = (rng.normal(size=shape).astype(np.float32) for shape in ((2, 3, 64, 64, 3), (2, 64, 64, 3)))
+    np.testing.assert_array_equal(judged(fakes, originals, LossConfig()), fakes.reshape(6, 64, 64, 3))
+    seen = judged(jnp.asarray(fakes), originals, LossConfig(judge_pasted=True)).reshape(2, 3, 64, 64, 3)
+    np.testing.assert_array_equal(seen[:, :2], fakes[:, :2])
+    np.testing.assert_array_equal(seen[:, 2], pasted(fakes[:, 2], originals))
+    assert (np.abs(seen[:, 2] - fakes[:, 2]) > 0.1).any()
 
 
 def test_generator_step_measures_everything_by_name(made):

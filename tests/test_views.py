@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from a3gan_jax.faces.blending import blend
+from a3gan_jax.faces.placement import Placement
 from a3gan_jax.geometry import (
     ARCFACE_LANDMARKS,
     crop_landmarks,
@@ -13,7 +15,7 @@ from a3gan_jax.geometry import (
     resample,
     resampling_matrix,
 )
-from a3gan_jax.views import arcface_view, blurred, random_arcface_view
+from a3gan_jax.views import arcface_view, blurred, pasted, random_arcface_view
 
 
 def _dot(size, x, y, width=1.5):
@@ -38,6 +40,17 @@ def test_the_five_points_land_on_the_arcface_template():
         for point in crop_landmarks(size):
             seen = _centre(arcface_view(_dot(size, *point))[0])
             np.testing.assert_allclose(seen, (point - offset) / scale, atol=0.1)
+
+
+def test_pasting_is_what_blending_does_to_a_frontal_face():
+    rng = np.random.default_rng(0)
+    original, made = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
+    whole = np.array([[1 / 64, 0, 0.5 / 64], [0, 1 / 64, 0.5 / 64]])  # the photo is the crop
+    placement = Placement(whole, crop_landmarks(64), np.array([0.0, 0.0, 64.0, 64.0]))
+    blended = blend(original, [(placement, made)])
+    seen = np.asarray(pasted(made[None].astype(np.float32), original[None].astype(np.float32)))[0]
+    np.testing.assert_allclose(seen, blended, atol=1.01)  # blending rounds, and resamples through half a pixel
+    assert (seen[0] == original[0]).all() and (seen[32, 32] == made[32, 32]).all()
 
 
 def test_resampling_by_the_identity_and_by_a_shift():

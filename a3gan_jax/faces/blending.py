@@ -52,6 +52,12 @@ def _places(matrix: np.ndarray, where: tuple[slice, slice]) -> tuple[np.ndarray,
     return (a * columns + (b * rows + c)).astype(np.float32), (d * columns + (e * rows + f)).astype(np.float32)
 
 
+def crop_mask(size: int) -> np.ndarray:
+    """The mask of a frontal face over its whole crop: (size, size) float64."""
+    y, x = (np.mgrid[:size, :size] + 0.5) / size
+    return _fade(x, y)
+
+
 def match_colors(generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
     """Generated crops (N, S, S, 3) uint8 in the light of their originals, likewise.
 
@@ -60,8 +66,7 @@ def match_colors(generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
     differs (Geman and McClure's weights): hair against skin says nothing of the light.
     """
     size = generated.shape[1]
-    y, x = (np.mgrid[:size, :size] + 0.5) / size
-    mask = _fade(x, y)
+    mask = crop_mask(size)
     ring = (4 * mask * (1 - mask))[..., None]
     gaps = np.subtract.outer(np.arange(size), np.arange(size)) / (COLOR_REACH * size)
     spread = np.exp(-(gaps**2) / 2)

@@ -30,6 +30,7 @@ MODEL = ModelConfig(64, ATTGAN_ATTRIBUTES, PEOPLE, base=8, levels=2, z_dim=Z, st
                     critic_base=4)  # fmt: skip
 # Floors and margins at which no loss is zero, whatever random networks do.
 LOSS = LossConfig(
+    judge_pasted=True,
     structure=2.0,
     identity_images=SEEN,
     identity_ramp_steps=0,

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from a3gan_jax.attributes import FORMS, plausibility_penalty
+from a3gan_jax.faces.blending import crop_mask
 from a3gan_jax.generator_objective import IDENTITY_LOSSES
 from a3gan_jax.geometry import form_regions, head_region
 from a3gan_jax.models.scu import gate_floor_region
@@ -89,6 +90,7 @@ class Trainer:
         self.attribute_mean = torch.full((len(names),), 0.5, device=device)
         self.attribute_covariance = 0.25 * torch.eye(len(names), device=device)
         self.head = torch.tensor(head_region(self.model.image_size)[..., 0], device=device)
+        self.mask = torch.tensor(crop_mask(self.model.image_size), dtype=torch.float32, device=device)
         levels = self.model.levels + self.model.details
         sides = [self.model.image_size >> level for level in range(levels, 0, -1)]
         self.regions = [torch.tensor(gate_floor_region(side)[..., 0], device=device) for side in sides]
@@ -129,7 +131,7 @@ class Trainer:
         y, gates = self.run(nets.generator, x3, a3, new, z, strength)
 
         y2, target, difference = y[n:], new[n:], y[n:] - x3[n:]
-        verdict = self.run(nets.discriminator, y)
+        verdict = self.run(nets.discriminator, self.judged(y, x))
         blurry = self.run(nets.discriminator, blurred(y2, blurs[0]))
         with torch.no_grad():
             real = self.run(nets.discriminator, x)
@@ -175,6 +177,13 @@ class Trainer:
         of_critic = pseudonym_losses(embedding[n : 2 * n], embedding[2 * n :], True, c)
         return parts | {f"critic_{name}": value for name, value in of_critic.items()}, y.detach()
 
+    def judged(self, y: Tensor, x: Tensor) -> Tensor:
+        """What the discriminator sees of ``y`` (3N, 3, S, S)."""
+        if not self.loss.judge_pasted:
+            return y
+        n = len(x)
+        return torch.cat([y[: 2 * n], x + self.mask * (y[2 * n :] - x)])
+
     def structure(self, y: Tensor, x: Tensor, stay: Tensor) -> Tensor:
         kept = torch.stack([stay[:, columns].prod(1) for columns in self.forms], 1)
         cells = self.model.image_size // self.loss.structure_cells
@@ -210,7 +219,7 @@ class Trainer:
         self, x: Tensor, a: Tensor, fakes: Tensor, strength: Tensor, blur: Tensor
     ) -> dict[str, Tensor]:
         judge = self.networks.discriminator
-        real, blurry, fake = (self.run(judge, images) for images in (x, blurred(x, blur), fakes))
+        real, blurry, fake = (self.run(judge, images) for images in (x, blurred(x, blur), self.judged(fakes, x)))
         entropy = F.binary_cross_entropy_with_logits
         return {
             "discriminator_adversarial": F.softplus(-real.real).mean() + weighted_mean(F.softplus(fake.real), strength),
