@@ -80,10 +80,8 @@ def make_fakes(state: TrainState, batch, key: Array, *, setup: Setup) -> Fakes:
 
 
 def judged(images: Array, originals: Array, c: LossConfig) -> Array:
-    """What the discriminator sees of (N, 3, S, S, 3) fakes of originals (N, S, S, 3): (N * 3, S, S, 3)."""
-    if c.judge_pasted:
-        images = images.at[:, -1].set(pasted(images[:, -1], originals))
-    return images.reshape(-1, *images.shape[2:])
+    """What discriminator and recognisers see of fakes (N, 3, S, S, 3) of originals (N, S, S, 3), likewise."""
+    return images.at[:, -1].set(pasted(images[:, -1], originals)) if c.judge_pasted else images
 
 
 def forms_kept(attributes: Array, target: Array, setup: Setup) -> Array:
@@ -143,7 +141,8 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
 
     anonymized, target, x2 = _unstack(y)[:, 1:], _unstack(new)[:, 1:], repeat(x, 2)
     y2 = anonymized.reshape(x2.shape)
-    verdict = networks.discriminator.apply(state.discriminator, judged(_unstack(y), x, c))
+    seen = judged(_unstack(y), x, c)
+    verdict = networks.discriminator.apply(state.discriminator, seen.reshape(y.shape))
     real_features = networks.discriminator.apply(state.discriminator, x).features
     blurred_verdict = networks.discriminator.apply(state.discriminator, blurred(keys[1], y2))
     critic_logits, critic_embedding = networks.critic.apply(state.critic, blurred(keys[2], y))
@@ -188,7 +187,7 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
         "rarity": losses.rarity(target.reshape(-1, target.shape[-1]), state.attribute_mean, state.attribute_covariance),
         "plausibility": plausibility_penalty(target.reshape(-1, target.shape[-1]), networks.config.attributes).mean(),
     }
-    frozen_parts, measured = _identity_losses(setup, frozen, x, anonymized, keys[3])
+    frozen_parts, measured = _identity_losses(setup, frozen, x, seen[:, 1:], keys[3])
     critic_parts = _pseudonym_losses(critic_embedding[:, 1], critic_embedding[:, 2], True, c)
     parts |= frozen_parts | {f"critic_{name}": value for name, value in critic_parts.items()}
 

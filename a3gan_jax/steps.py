@@ -42,7 +42,7 @@ def discriminator_step(
     """The discriminator learns: real against made, and the attributes of the real ones, sharp and blurred."""
     c, apply = setup.loss, setup.networks.discriminator.apply
     x, a, _ = inputs(batch)
-    y, weights = judged(fakes.images, x, c), fakes.strength.reshape(-1)
+    y, weights = judged(fakes.images, x, c).reshape(-1, *x.shape[1:]), fakes.strength.reshape(-1)
     keys = jax.random.split(key, 2)
 
     def loss(params):

@@ -16,7 +16,7 @@ class LossConfig:
 
     adversarial: float = 2.0
     adversarial_local: float = 1.5  # of the parts of the face
-    judge_pasted: bool = False  # the discriminator sees the third pass as a photo shows it: no seam may be left
+    judge_pasted: bool = False  # discriminator and recognisers see the third pass as a photo shows it
     attribute: float = 2.0
     kept_attribute: float = 4.5  # weight of an attribute that must stay, against one that may change
     attribute_discriminator: float = 1.0

@@ -131,7 +131,8 @@ class Trainer:
         y, gates = self.run(nets.generator, x3, a3, new, z, strength)
 
         y2, target, difference = y[n:], new[n:], y[n:] - x3[n:]
-        verdict = self.run(nets.discriminator, self.judged(y, x))
+        seen = self.judged(y, x)
+        verdict = self.run(nets.discriminator, seen)
         blurry = self.run(nets.discriminator, blurred(y2, blurs[0]))
         with torch.no_grad():
             real = self.run(nets.discriminator, x)
@@ -173,12 +174,12 @@ class Trainer:
             "plausibility": (constant + target @ linear + ((target @ pairs) * target).sum(1)).mean(),
         }
         if self.sface is not None:
-            parts |= self.recognizer_losses(x, y, views)
+            parts |= self.recognizer_losses(x, seen, views)
         of_critic = pseudonym_losses(embedding[n : 2 * n], embedding[2 * n :], True, c)
         return parts | {f"critic_{name}": value for name, value in of_critic.items()}, y.detach()
 
     def judged(self, y: Tensor, x: Tensor) -> Tensor:
-        """What the discriminator sees of ``y`` (3N, 3, S, S)."""
+        """What discriminator and recogniser see of ``y`` (3N, 3, S, S)."""
         if not self.loss.judge_pasted:
             return y
         n = len(x)
