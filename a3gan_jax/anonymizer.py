@@ -10,12 +10,13 @@ import numpy as np
 
 from a3gan_jax import attributes as attribute_words
 from a3gan_jax.attributes import Control
-from a3gan_jax.checkpoint import SavedModel, load_model
+from a3gan_jax.checkpoint import SavedModel
 from a3gan_jax.face_model import FaceModel, fingerprint, unsigned
 from a3gan_jax.faces import replacement
 from a3gan_jax.faces.detector import Detection, YuNet
 from a3gan_jax.faces.identity import Embed, TemplateEmbedder, references
 from a3gan_jax.faces.replacement import MIN_FACE, Face, Outcome
+from a3gan_jax.weights import read_model
 
 Detector = Callable[[np.ndarray], list[Detection]]
 DETECTOR_SCORE = 0.6  # of the detector that is used by default: what it finds below is seldom a face
@@ -76,21 +77,17 @@ class Anonymizer:
     def load(
         cls, weights: str | Path | None = None, *, detector: Detector | None = None, recognizer: Embed | None = None
     ) -> Self:
-        """Reads an exported model's folder, or the newest checkpoint of a training's workdir.
+        """Reads an exported model's folder, or the newest checkpoint of a training's workdir, or the package's weights.
 
         Args:
-            weights: the folder; None: the weights that come with the package.
+            weights: the folder, or a name of weights that come with the package; None: the best of these.
             detector, recognizer: as for ``Anonymizer``.
 
         Raises:
             FileNotFoundError: the folder is neither, or has no checkpoint yet; the package has no weights.
             ValueError: the model was written in a newer format.
         """
-        if weights is None:
-            from a3gan_jax.weights import packaged_model
-
-            return cls(packaged_model(), detector=detector, recognizer=recognizer)
-        return cls(load_model(weights), detector=detector, recognizer=recognizer)
+        return cls(read_model(weights), detector=detector, recognizer=recognizer)
 
     @functools.cached_property
     def detector(self) -> Detector:

@@ -43,7 +43,7 @@ def parse(description: str, arguments: Sequence[str] | None) -> tuple[argparse.A
     add("-o", "--output", type=Path, metavar="OUT", help="folder, or file for one file; default: beside each input")
     add("--in-place", action="store_true", help="overwrite the inputs; a second run does them again")
     add("--overwrite", action="store_true", help="make outputs anew that are there already")
-    add("--weights", type=Path, metavar="DIR", help="a model, or the workdir of a training; default: the package's")
+    add("--weights", type=Path, metavar="DIR", help="a model, the workdir of a training, or a name in the package")
     add = parser.add_argument_group("who they become").add_argument
     add("--task", choices=tuple(TASKS), default="none", help="keeps the attributes that a task needs")
     add("--keep", type=names, default=[], metavar="A,B", help="attributes that stay as well")

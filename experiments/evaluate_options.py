@@ -44,7 +44,7 @@ def parse(description: str, arguments: Sequence[str] | None) -> argparse.Namespa
         metavar="A,B",
         help=f"what is judged: {', '.join(method_names())}, folder:PATH, package.module:function; all",
     )
-    add("--weights", metavar="DIR", help="of the methods with a3gan; default: the package's")
+    add("--weights", metavar="DIR", help="of the methods with a3gan; a folder, or a name in the package")
     add("--report", type=Path, required=True, metavar="DIR", help="report.json, report.md and report.html go here")
     for name, (_, _, what) in DATA.items():
         add(f"--data.{name}", dest=f"data_{name}", metavar="FOLDER", help=what)

@@ -23,12 +23,10 @@ from ml_collections import ConfigDict
 from a3gan_jax import attributes, sharding
 from a3gan_jax.checkpoint import (
     Checkpoints,
-    SavedModel,
     WorkdirMismatch,
     claim_workdir,
     describe_model,
     export_model,
-    load_model,
     model_variables,
 )
 from a3gan_jax.contact_sheet import save_png
@@ -36,7 +34,7 @@ from a3gan_jax.data.pipeline import corrupt_images, face_batches
 from a3gan_jax.data.sources import FaceDataset, Part, load_dataset
 from a3gan_jax.growing import start_from
 from a3gan_jax.sharded_steps import ShardedSteps
-from a3gan_jax.weights import packaged_model
+from a3gan_jax.weights import read_model
 from experiments import cluster
 from experiments.compilation import use_compilation_cache
 from experiments.configuration import create_setup, load_config, split_overrides
@@ -191,11 +189,6 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
             export_model(workdir / "model", model_config, variables, config.total_steps)
         say(f"finished: the model is in {workdir / 'model'}")
         return 0
-
-
-def read_model(name: str) -> SavedModel:
-    """A model's folder or the workdir of a training, or one that comes with the package, by its name."""
-    return load_model(name) if Path(name).is_dir() else packaged_model(name)
 
 
 def open_faces(config: ConfigDict, split: str) -> FaceDataset:

@@ -28,8 +28,8 @@ from a3gan_jax.contact_sheet import contact_sheet, heat_maps, to_uint8
 from a3gan_jax.face_model import FaceModel
 from a3gan_jax.faces.detector import YuNet
 from a3gan_jax.networks import Networks
+from a3gan_jax.weights import read_model
 from experiments.compilation import use_compilation_cache
-from experiments.train import read_model
 from tools.align_faces import cut_largest_face
 
 SEEDS = 5

@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from a3gan_jax.checkpoint import load_model
 from a3gan_jax.data.pipeline import face_batches
 from a3gan_jax.data.sources import SOURCES, SPLITS, FaceDataset, Part, load_dataset
 from a3gan_jax.evals import fidelity
@@ -32,6 +31,7 @@ from a3gan_jax.evals.embedding_cache import EmbeddingCache
 from a3gan_jax.evals.passes import BASELINES, SOME_KEPT, Batch, ModelPasses, Pass, baseline_passes
 from a3gan_jax.evals.recognition import Attacker, TemplateAttacker, embed_all
 from a3gan_jax.faces.detector import YuNet
+from a3gan_jax.weights import read_model
 
 VIEW = 192  # pixels, what detector and recognisers see
 
@@ -97,7 +97,7 @@ def main() -> None:
 def measure(arguments: argparse.Namespace) -> None:
     """Measures and reports."""
     if arguments.model:
-        model = load_model(arguments.model)
+        model = read_model(arguments.model)
         size, names = model.config.image_size, model.config.attributes
         passes = ModelPasses(model, arguments.seed, arguments.batch_size)
         about, kept = {"model": str(arguments.model), "step": model.step}, passes.kept

@@ -12,15 +12,36 @@ from pathlib import Path
 import numpy as np
 from flax import traverse_util
 
-from a3gan_jax.checkpoint import SavedModel
+from a3gan_jax.checkpoint import SavedModel, load_model
 from a3gan_jax.networks import ModelConfig
 
 FOLDER = Path(__file__).parent
+DEFAULT = "celeba"
 #: Arrays of up to so many values (biases, norms, the learned constant) stay in float32: they cost nothing.
 SMALL = 4096
 
 
-def packaged_model(name: str = "celeba", folder: Path = FOLDER) -> SavedModel:
+def read_model(weights: str | Path | None = None) -> SavedModel:
+    """A model by its folder, or the workdir of a training; or one of the package by its name (None: ``DEFAULT``).
+
+    Raises:
+        FileNotFoundError: it is none of them, or the workdir has no checkpoint yet.
+        ValueError: the model was written in a newer format, or the package's file is damaged.
+    """
+    if weights is None:
+        return packaged_model(DEFAULT, FOLDER)
+    if Path(weights).exists():
+        return load_model(weights)
+    known = sorted(path.stem for path in FOLDER.glob("*.json"))
+    if str(weights) not in known:
+        raise FileNotFoundError(
+            f"{weights} is neither a model nor the workdir of a training, and no weights of this package have that "
+            f"name (there are: {', '.join(known) or 'none'})"
+        )
+    return packaged_model(str(weights), FOLDER)
+
+
+def packaged_model(name: str = DEFAULT, folder: Path = FOLDER) -> SavedModel:
     """One of the models that come with the package; arrays are float32.
 
     Raises:

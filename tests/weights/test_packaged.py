@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from a3gan_jax import weights
+from a3gan_jax.checkpoint import export_model
 from a3gan_jax.networks import ModelConfig
-from a3gan_jax.weights import pack, packaged_model
+from a3gan_jax.weights import pack, packaged_model, read_model
 from tests.random_models import random_model
 
 CONFIG = ModelConfig(64, ("Male", "Smiling"), num_people=2, base=8, levels=2, z_dim=4, style_width=8)
@@ -45,6 +46,16 @@ def test_an_unknown_name_lists_what_there_is(model, tmp_path):
     pack(model, "small", tmp_path)
     with pytest.raises(FileNotFoundError, match="there are: small"):
         packaged_model("large", tmp_path)
+
+
+def test_a_model_is_found_by_its_folder_or_its_name_in_the_package(model, tmp_path, monkeypatch):
+    pack(model, "small", tmp_path / "package")
+    monkeypatch.setattr(weights, "FOLDER", tmp_path / "package")
+    monkeypatch.setattr(weights, "DEFAULT", "small")
+    export_model(tmp_path / "model", CONFIG, model.variables, 8)
+    assert [read_model(name).step for name in (None, "small", tmp_path / "model")] == [7, 7, 8]
+    with pytest.raises(FileNotFoundError, match="neither a model nor .*there are: small"):
+        read_model("large")
 
 
 @pytest.mark.parametrize("value", [1e6, np.nan])

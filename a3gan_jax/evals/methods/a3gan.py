@@ -26,8 +26,9 @@ import numpy as np
 
 from a3gan_jax.anonymizer import AnonymizedPhoto, Anonymizer
 from a3gan_jax.attributes import control
-from a3gan_jax.checkpoint import SavedModel, load_model
+from a3gan_jax.checkpoint import SavedModel
 from a3gan_jax.faces.detector import Detection
+from a3gan_jax.weights import read_model
 
 
 class A3GAN:
@@ -86,18 +87,14 @@ class A3GAN:
         return self._anonymizer.anonymize_photos(images, detections=faces, **self._options)
 
 
-def read_weights(folder: str | Path | None) -> tuple[SavedModel, str]:
-    """A model (None: the package's own), and words for the report that tell its weights from any others.
+def read_weights(weights: str | Path | None) -> tuple[SavedModel, str]:
+    """A model, as ``weights.read_model`` finds it, and words for the report that tell its weights from any others.
 
     Raises:
-        FileNotFoundError, ValueError: as ``checkpoint.load_model``.
+        FileNotFoundError, ValueError: as ``read_model``.
     """
-    if folder is None:
-        from a3gan_jax.weights import packaged_model
-
-        model, name = packaged_model(), "of the package"
-    else:
-        model, name = load_model(folder), Path(folder).absolute().name
+    model = read_model(weights)
+    name = "of the package" if weights is None else Path(weights).absolute().name
     content = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(model.variables):
         content.update(jax.tree_util.keystr(path).encode() + np.ascontiguousarray(leaf).tobytes())

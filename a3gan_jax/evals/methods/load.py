@@ -56,7 +56,7 @@ def load_method(text: str, *, weights: str | Path | None, seed: int, gallery: np
             ``a3gan:TASK`` of ``attributes.TASKS``, ``blur:SHARE`` of the face's width, ``pixelate:BLOCKS`` over it,
             ``ksame:K``; ``folder:PATH`` of photos that are anonymised already, under the same relative names; or
             ``package.module:function``, see ``peers.PeerFunction``.
-        weights: folder of the model behind the names with a3gan and ``random-edit``; None: the package's own.
+        weights: of the model behind the names with a3gan and ``random-edit``, see ``weights.read_model``.
         seed: of all that is drawn, 0 <= seed < 2**32.
         gallery: for ``ksame``, see ``KSame``.
 
