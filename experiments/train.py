@@ -7,7 +7,7 @@ is, on any number of devices and processes. The workdir gets config.json, metric
 checkpoints/, and at the end model/.
 
 Exit codes: 0 the run is finished; 143 it was asked to stop (SIGTERM, SIGINT), has saved and can be started again; 1 an
-error; 2 a wrong command line or configuration.
+error; 2 a wrong command line, configuration or data folder.
 """
 
 import argparse
@@ -55,6 +55,10 @@ SHOWN = (
 STOPPED = 143
 
 
+class UnusableInput(ValueError):
+    """The data, or the model to start from, is not there or cannot be used."""
+
+
 def train(config: ConfigDict, workdir: str | Path) -> int:
     """Runs or continues a training; returns the exit code.
 
@@ -62,9 +66,18 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         FloatingPointError: a loss or norm became NaN or Inf; names the step and the measurements. The checkpoints
             that are there are good.
         WorkdirMismatch: the workdir belongs to a run with another configuration.
+        UnusableInput: there is no data, or no model to start from; nothing was written.
         ValueError: the configuration does not fit the data or the devices.
     """
     workdir = Path(workdir).absolute()
+    names = attributes.vocabulary(config.attributes)
+    trained = None
+    try:
+        faces, held_out_faces = (open_faces(config, split) for split in ("train", "validation"))
+        if config.start_from and not (workdir / "checkpoints").exists():  # a run that goes on needs no start
+            trained = read_model(config.start_from)
+    except (FileNotFoundError, ValueError) as error:
+        raise UnusableInput(str(error)) from error
     with cluster.first_process_first("workdir"):
         claim_workdir(workdir, config.to_dict())
     stop = cluster.StopSignal()
@@ -81,8 +94,6 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
             return 0
 
         # ------------------------------------------------------------------------------------------------ data
-        names = attributes.vocabulary(config.attributes)
-        faces, held_out_faces = (open_faces(config, split) for split in ("train", "validation"))
         say(f"{len(faces)} training faces of {faces.num_people} people, {len(held_out_faces)} held out")
         batches = face_batches(
             faces,
@@ -110,7 +121,7 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
         if checkpoints.latest_step() is None:
             first, state = 0, sharded.init(init_key)
             if config.start_from:
-                trained = read_model(config.start_from)
+                trained = trained or read_model(config.start_from)
                 state = start_from(state, setup.networks.config, trained.variables, trained.config)
                 state = jax.device_put(state, sharded.shardings)
                 say(f"starting from {config.start_from}")
@@ -240,9 +251,9 @@ def main() -> int:
         parser.error(str(error))
     try:
         return train(config, arguments.workdir)
-    except (WorkdirMismatch, FloatingPointError) as error:
+    except (UnusableInput, WorkdirMismatch, FloatingPointError) as error:
         print(f"train.py: error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UnusableInput) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""CelebA at 128 px on a CPU: the package's 64 px model grown by a detail stage, with two attributes more.
+"""CelebA at 128 px on a CPU: the 64 px model of ``celeba_cpu.py`` grown by a detail stage, with two attributes more.
 
 Hardware: two cores, 4 GiB of memory. Expected time: an hour and a half (1.2 s a step after the critic's warm-up).
 
@@ -14,7 +14,7 @@ from experiments.configs import celeba_cpu
 def get_config() -> ConfigDict:
     """``celeba_cpu.py`` with a stage more; its start knows already what the identity losses ask for."""
     config = celeba_cpu.get_config()
-    config.start_from = "celeba"
+    config.start_from = "runs/celeba_cpu"  # the workdir of that run
     config.attributes = ",".join((*ATTGAN_ATTRIBUTES, "Smiling", "Narrow_Eyes"))
     config.image_size = 128
     config.model.details = 1
