@@ -28,17 +28,9 @@ def read_model(weights: str | Path | None = None) -> SavedModel:
         FileNotFoundError: it is none of them, or the workdir has no checkpoint yet.
         ValueError: the model was written in a newer format, or the package's file is damaged.
     """
-    if weights is None:
-        return packaged_model(DEFAULT, FOLDER)
-    if Path(weights).exists():
+    if weights is not None and Path(weights).exists():
         return load_model(weights)
-    known = sorted(path.stem for path in FOLDER.glob("*.json"))
-    if str(weights) not in known:
-        raise FileNotFoundError(
-            f"{weights} is neither a model nor the workdir of a training, and no weights of this package have that "
-            f"name (there are: {', '.join(known) or 'none'})"
-        )
-    return packaged_model(str(weights), FOLDER)
+    return packaged_model(str(weights or DEFAULT), FOLDER)
 
 
 def packaged_model(name: str = DEFAULT, folder: Path = FOLDER) -> SavedModel:
@@ -51,7 +43,9 @@ def packaged_model(name: str = DEFAULT, folder: Path = FOLDER) -> SavedModel:
     description = folder / f"{name}.json"
     if not description.exists():
         known = ", ".join(sorted(path.stem for path in folder.glob("*.json"))) or "none"
-        raise FileNotFoundError(f"no weights {name!r} in this package (there are: {known}); use a model's folder")
+        raise FileNotFoundError(
+            f"{name} is neither a model nor the workdir of a training, nor weights of this package (there are: {known})"
+        )
     facts = json.loads(description.read_text())
     content = (folder / f"{name}.npz").read_bytes()
     found = hashlib.sha256(content).hexdigest()

@@ -25,12 +25,10 @@ def street() -> np.ndarray:
 
 
 def look(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """The grain of a face, as a unit vector: enough to know a face again, and nothing is left of it under blocks. Like
-    a recogniser it does not look at the rim of the template, where hair and background are."""
+    """The grain of a face, as a unit vector: enough to know a face again, and nothing is left of it under blocks."""
     fine = on_template(image, landmarks).reshape(28, 4, 28, 4, 3).mean((1, 3))
     coarse = fine.reshape(7, 4, 7, 4, 3).mean((1, 3))
-    y, x = (np.mgrid[:28, :28] - 13.5) / 14
-    vector = ((fine - coarse.repeat(4, 0).repeat(4, 1)) * (np.hypot(x, y) <= 0.85)[..., None]).ravel()
+    vector = (fine - coarse.repeat(4, 0).repeat(4, 1)).ravel()
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 

@@ -15,7 +15,7 @@ import pytest
 from jax.tree_util import tree_leaves_with_path
 
 from a3gan_jax.checkpoint import load_model
-from experiments import train
+from tests.experiments.train_command import command_line
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = Path(__file__).parent / "tiny.py"
@@ -236,16 +236,6 @@ def test_eight_devices_measure_what_one_does(straight, start, environment, tmp_p
         assert eight[name] == pytest.approx(value, rel=2e-3, abs=1e-4), name
 
 
-def command_line(monkeypatch, capsys, *arguments):
-    """What the command says before it computes anything: exit code and errors."""
-    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-    try:
-        code = train.main()
-    except SystemExit as ended:
-        code = ended.code
-    return code, capsys.readouterr().err
-
-
 def test_another_configuration_is_refused(straight, monkeypatch, capsys):
     before = (straight / "config.json").read_bytes()
     settings = ("--config.model.base=6", "--config.total_steps=30")
@@ -254,45 +244,6 @@ def test_another_configuration_is_refused(straight, monkeypatch, capsys):
     assert "model.base: 4 in the workdir, 6 now" in errors
     assert "total_steps: 20 in the workdir, 30 now" in errors
     assert (straight / "config.json").read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--config=default", "--config.totl_steps=3"], "did you mean 'total_steps'"),
-        (["--config=defualt"], "did you mean 'default.py'"),
-        (["--config=default", "--wrokdir=x"], "--wrokdir=x"),
-    ],
-)
-def test_a_wrong_command_line_names_what_was_meant(arguments, message, monkeypatch, capsys, tmp_path):
-    code, errors = command_line(monkeypatch, capsys, f"--workdir={tmp_path / 'run'}", *arguments)
-    assert code == 2 and message in errors
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (["source=celeba", "root=nowhere"], "CelebA cannot be read"),
-        (["source=csv", "root=nowhere"], "nowhere is no CSV file"),
-        (["source=celeba"], "needs a folder"),
-    ],
-)
-def test_data_that_is_not_there_is_told_and_leaves_no_workdir(settings, message, monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    arguments = [f"--config={TINY}", "--workdir=run", *(f"--config.data.{setting}" for setting in settings)]
-    code, errors = command_line(monkeypatch, capsys, *arguments)
-    assert code == 2 and message in errors
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_start_that_is_not_there_is_told_and_leaves_no_workdir(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    code, errors = command_line(
-        monkeypatch, capsys, f"--config={TINY}", "--workdir=run", "--config.start_from=runs/missing"
-    )
-    assert code == 2 and "runs/missing is neither a model nor" in errors
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_broken_loss_stops_the_run_and_is_never_saved(run, tmp_path):
