@@ -188,7 +188,9 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
         "plausibility": plausibility_penalty(target.reshape(-1, target.shape[-1]), networks.config.attributes).mean(),
     }
     frozen_parts, measured = _identity_losses(setup, frozen, x, seen[:, 1:], keys[3])
-    critic_parts = _pseudonym_losses(critic_embedding[:, 1], critic_embedding[:, 2], True, c)
+    critic_parts = {}
+    if networks.config.num_people:  # else the critic has nothing to learn from, and says nothing
+        critic_parts = _pseudonym_losses(critic_embedding[:, 1], critic_embedding[:, 2], True, c)
     parts |= frozen_parts | {f"critic_{name}": value for name, value in critic_parts.items()}
 
     ramp = jnp.ones(())

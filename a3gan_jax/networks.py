@@ -28,6 +28,7 @@ class ModelConfig:
     z_dim: int = 32
     style_width: int = 96
     face_priors: tuple[float, ...] = (0.0, 0.5, 2.0)
+    suppression: bool = True
     discriminator_base: int = 32
     critic_base: int = 24
     conv: str = "auto"
@@ -71,6 +72,7 @@ class Networks:
                     detail_channels=config.detail_channels,
                     style_width=config.style_width,
                     face_priors=config.face_priors,
+                    suppression=config.suppression,
                     **how,
                 )
             ),

@@ -34,8 +34,8 @@ class GeneratorConfig:
     deepest feature has C / 2^L pixels a side. ``base``: channels at the shallowest level, doubled at each deeper one up
     to ``max_channels``. ``detail_channels``: of the detail stages.
     ``style_width``: of the vector that carries seed and attributes. ``face_priors``: the gates' priors, deepest first;
-    the last one serves all shallower levels. ``conv``: ``lax`` or ``matmul``. ``compute``: ``float32`` or ``bfloat16``,
-    of everything that has the extent of an image.
+    the last one serves all shallower levels. ``suppression``: False opens every gate for good, the network without its
+    SCUs. ``conv``: ``lax`` or ``matmul``. ``compute``: ``float32`` or ``bfloat16``, of all that has the extent of an image.
     """
 
     image_size: int
@@ -48,6 +48,7 @@ class GeneratorConfig:
     max_channels: int = 512
     style_width: int = 96
     face_priors: tuple[float, ...] = (0.0, 0.5, 2.0)
+    suppression: bool = True
     conv: ConvForm = "lax"
     compute: str = "float32"
 
@@ -178,7 +179,7 @@ class Generator(nn.Module):
             new_attributes: (N, K) in [0, 1], those of the pseudonyms (AINet's output).
             z: (N, Z) ~ N(0, I), the seed of the pseudonym.
             strength: (N,) in [0, 1]; 0 reconstructs, 1 anonymises.
-            gate: forces every suppression gate to this value.
+            gate: forces every suppression gate to this value, if there is suppression.
 
         Returns:
             The images (N, S, S, 3) in [-1, 1], and the gates, deepest first and those of the details last, each
@@ -191,6 +192,8 @@ class Generator(nn.Module):
             w = leaky_relu(layer(w))
         w = w * strength[:, None]
 
+        if not self.config.suppression:
+            gate = 0.0
         compute = compute_type(self.config.compute)
         pyramid = [images.astype(compute)]
         for _ in self.details:

@@ -35,6 +35,7 @@ def get_config() -> ConfigDict:
     config.model.details = 0  # times that the image is doubled after the generator's last level
     config.model.detail_channels = 16
     config.model.z_dim = 32
+    config.model.suppression = True  # False: without the suppressive units, for comparison
     config.model.discriminator_base = 32
     config.model.critic_base = 32
     config.model.conv = "auto"  # lax | matmul | auto (matmul on a CPU)

@@ -85,6 +85,14 @@ def test_nothing_of_the_image_avoids_the_suppression(model):
         assert jnp.abs(gradient(images, jnp.full(2, strength), gate)).max() > 0
 
 
+def test_without_suppression_every_gate_is_open_whatever_is_asked(model):
+    _, variables, (images, *rest), apply = model
+    open_gates, _ = apply(variables, images, *rest, jnp.ones(2), 0.0)
+    shown, gates = jax.jit(_generator(suppression=False).apply)(variables, images, *rest, jnp.ones(2), 1.0)
+    np.testing.assert_array_equal(shown, open_gates)
+    assert all(not gate.any() for gate in gates)
+
+
 def test_details_pass_their_own_suppression_alone():
     generator, (images, *rest) = _generator(128, base=4, levels=2, details=1, detail_channels=8), _inputs(128, n=1)
     shapes = jax.eval_shape(generator.init, jax.random.key(0), images, *rest, jnp.ones(1))
