@@ -35,7 +35,7 @@ class GeneratorConfig:
     to ``max_channels``. ``detail_channels``: of the detail stages.
     ``style_width``: of the vector that carries seed and attributes. ``face_priors``: the gates' priors, deepest first;
     the last one serves all shallower levels. ``suppression``: False opens every gate for good, the network without its
-    SCUs. ``conv``: ``lax`` or ``matmul``. ``compute``: ``float32`` or ``bfloat16``, of all that has the extent of an image.
+    SCUs. ``conv``: ``lax`` or ``matmul``. ``compute``: ``float32`` or ``bfloat16``, of all that has an image's extent.
     """
 
     image_size: int
