@@ -31,7 +31,7 @@ from a3gan_jax.checkpoint import (
 )
 from a3gan_jax.contact_sheet import save_png
 from a3gan_jax.data.pipeline import corrupt_images, face_batches
-from a3gan_jax.data.sources import FaceDataset, Part, load_dataset
+from a3gan_jax.data.sources import FaceDataset, Joined, Part, load_dataset
 from a3gan_jax.growing import start_from
 from a3gan_jax.sharded_steps import ShardedSteps
 from a3gan_jax.weights import read_model
@@ -102,6 +102,7 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
             batch_size=sharding.per_process_batch_size(config.batch_size, mesh),
             seed=config.seed,
             train=True,
+            light=config.data.light,
             threads=config.data.threads,
             max_corrupt=config.data.max_corrupt,
             process_index=jax.process_index(),
@@ -203,11 +204,15 @@ def train(config: ConfigDict, workdir: str | Path) -> int:
 
 
 def open_faces(config: ConfigDict, split: str) -> FaceDataset:
-    """A split of the data set that the configuration names."""
+    """A split of the data set that the configuration names; to train on, with the faces that it names besides."""
     data = config.data
-    return load_dataset(
+    faces = load_dataset(
         data.source, data.root, split, min_photos=data.min_photos, image_size=config.image_size, seed=config.seed
     )
+    if split != "train" or not data.extra:
+        return faces
+    more = [load_dataset("csv", root, split, min_photos=data.min_photos) for root in data.extra.split(",")]
+    return Joined([faces, *more])
 
 
 def read_held_out(faces: FaceDataset, config: ConfigDict, names: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """Cuts aligned faces out of photos, to train on a data set that is not aligned.
 
-    python -m tools.align_faces --root=FOLDER --output=DIR [--size=256] [--attribute=NAME=COLUMN:TEXT[,TEXT...] ...]
+    python -m tools.align_faces --root=FOLDER --output=DIR [--size=256] [--attribute=NAME=COLUMN:TEXT[,TEXT...] ...] \
+        [--classifier=MODEL]
     python -m experiments.train --config.data.source=csv --config.data.root=DIR ...
 
 FOLDER holds photos and a CSV with a column ``file``. Of each photo the largest face that YuNet finds is cut out as
@@ -9,6 +10,9 @@ gets the faces as PNG files, and labels.csv: the table of FOLDER with the new fi
 1 where the named column holds one of the texts, else 0. FairFace, for one, has gender and age:
 
     --attribute=Male=gender:Male --attribute=Young=age:0-2,3-9,10-19,20-29,30-39
+
+--classifier adds the other attributes that an A3GAN (its folder, or its name in the package) knows, as its classifier
+sees them. It errs, and what it learned from limits what such labels may be used for.
 
 Photos that cannot be read, or have no face that can be placed, are named and left out. Treat DIR as you treat the
 photos.
@@ -28,10 +32,12 @@ from PIL import Image
 
 from a3gan_jax.attributes import CELEBA_ATTRIBUTES, positions
 from a3gan_jax.data.tables import csv_file, read_table
+from a3gan_jax.face_model import FaceModel
 from a3gan_jax.faces.alignment import resample
 from a3gan_jax.faces.detector import YuNet
 from a3gan_jax.faces.placement import place
 from a3gan_jax.media.images import UnreadableImage, read_image
+from a3gan_jax.weights import read_model
 
 SIZES = (64, 128, 256, 384)
 
@@ -76,17 +82,22 @@ class Attribute:
             raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def align(root: Path, output: Path, size: int, attributes: Sequence[Attribute]) -> tuple[int, list[str]]:
+def align(
+    root: Path, output: Path, size: int, attributes: Sequence[Attribute], classifier: FaceModel | None = None
+) -> tuple[int, list[str]]:
     """Makes the folder ``output``, whole or not at all; returns how many faces are in it, and why others are not.
 
     Raises:
-        ValueError: the table cannot be used, ``output`` exists, or there is no face.
+        ValueError: the table cannot be used, ``output`` exists, the faces are too small for the classifier, or there is
+            no face.
     """
     if output.exists():
         raise ValueError(f"{output} exists: remove it, or name another folder")
     table = csv_file(root)
     columns, rows = read_table(table, ["file", *(attribute.column for attribute in attributes)])
-    if taken := [attribute.name for attribute in attributes if attribute.name in columns]:
+    given = [attribute.name for attribute in attributes]
+    seen = [name for name in classifier.attribute_names if name not in given] if classifier else []
+    if taken := [name for name in (*given, *seen) if name in columns]:
         raise ValueError(f"{table} has the column {', '.join(taken)} already")
     for attribute in attributes:
         if unknown := attribute.values - {row[attribute.column] for row in rows}:
@@ -107,11 +118,14 @@ def align(root: Path, output: Path, size: int, attributes: Sequence[Attribute]) 
             name = f"{number:06d}.png"
             Image.fromarray(face).save(working / name)
             shown = {attribute.name: int(row[attribute.column] in attribute.values) for attribute in attributes}
+            if classifier:
+                found = classifier.predict_attributes(face[None])[0]
+                shown |= {n: int(v) for n, v in zip(classifier.attribute_names, found, strict=True) if n in seen}
             aligned.append(row | {"file": name} | shown)
         if not aligned:
             raise ValueError(f"no face of {table} can be aligned: {left_out[0]}")
         with (working / "labels.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, [*columns, *(attribute.name for attribute in attributes)])
+            writer = csv.DictWriter(file, [*columns, *given, *seen])
             writer.writeheader()
             writer.writerows(aligned)
         working.rename(output)
@@ -126,10 +140,12 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
     parser.add_argument("--size", type=int, choices=SIZES, default=256, help="side of the faces in pixels")
     parser.add_argument("--attribute", type=Attribute, action="append", default=[], help="column to add")
+    parser.add_argument("--classifier", metavar="MODEL", help="an A3GAN whose other attributes are added")
     given = parser.parse_args()
     try:
-        count, left_out = align(given.root, given.output, given.size, given.attribute)
-    except ValueError as error:  # what a user can do something about
+        classifier = FaceModel(read_model(given.classifier)) if given.classifier else None
+        count, left_out = align(given.root, given.output, given.size, given.attribute, classifier)
+    except (FileNotFoundError, ValueError) as error:  # what a user can do something about
         print(f"align_faces: error: {error}", file=sys.stderr)
         return 2
     for reason in left_out:

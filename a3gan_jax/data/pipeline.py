@@ -101,7 +101,7 @@ class _Load:
     def __call__(self, index: int) -> dict[str, np.ndarray] | _Corrupt:
         face = self._dataset[index]
         try:
-            image = aligned_face(face["image"], self._dataset.crop, self._image_size)
+            image = aligned_face(face["image"], face.get("crop", self._dataset.crop), self._image_size)
         except UnidentifiedImageError:  # its own words hold an address, and differ from run to run
             return _Corrupt(index, face["name"], "no image format that Pillow knows")
         except DECODE_ERRORS as error:
@@ -119,6 +119,29 @@ def _random_flip(element: dict | _Corrupt, rng: np.random.Generator) -> dict | _
     if isinstance(element, _Corrupt) or rng.integers(2):
         return element
     return element | {"image": element["image"][:, ::-1]}
+
+
+class _RandomLight:
+    """Half of the faces under another light: exposure, contrast and colour by chance, an eighth of them grey.
+
+    ``spread`` scales how far; that 1 is about what photos of strangers show is our own choice.
+    """
+
+    def __init__(self, spread: float):
+        self._spread = spread
+
+    def __call__(self, element: dict | _Corrupt, rng: np.random.Generator) -> dict | _Corrupt:
+        if isinstance(element, _Corrupt) or rng.integers(2):
+            return element
+        contrast, exposure, *colour = np.exp(
+            self._spread * np.array([0.3, 0.25, 0.12, 0.12, 0.12]) * rng.normal(size=5)
+        )
+        image = element["image"]
+        if rng.integers(8) == 0:
+            image = np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
+        levels = (np.arange(256) / 255.0)[:, None] ** contrast * exposure * np.array(colour)
+        curves = np.rint(255 * np.clip(levels, 0.0, 1.0)).astype(np.uint8)
+        return element | {"image": np.stack([curves[image[..., c], c] for c in range(3)], axis=-1)}
 
 
 class _Share(grain.MapDataset):
@@ -216,6 +239,7 @@ def face_batches(
     batch_size: int,
     seed: int,
     train: bool,
+    light: float = 0.0,
     threads: int = 2,
     max_corrupt: int = 10,
     process_index: int = 0,
@@ -228,9 +252,11 @@ def face_batches(
       names: the K attributes wanted, in this order.
       image_size: side S of the images, in pixels.
       batch_size: B, images in a batch of this process.
-      seed: of the shuffling and the flips, 0 <= seed < 2**32.
+      seed: of the shuffling, the flips and the light, 0 <= seed < 2**32.
       train: True for an endless stream, shuffled anew in every epoch, every image flipped at random; each batch is
         full. False for one pass in the order of ``dataset``; the last batch may be shorter.
+      light: in training, how far exposure, contrast and colour of half of the images are changed by chance; 0 not at
+        all, 1 about as photos of strangers differ.
       threads: reading threads; 0 reads in the caller's.
       max_corrupt: images met by this process that may be impossible to decode. They are logged once each; in training
         the next image takes the place of one, otherwise it is skipped; one more is an error that names all.
@@ -254,7 +280,8 @@ def face_batches(
     indices = grain.MapDataset.range(len(dataset)).seed(seed)
     load = _Load(dataset, names, image_size)
     if train:
-        faces = indices.shuffle().map(load).random_map(_random_flip).repeat()
+        faces = indices.shuffle().map(load).random_map(_random_flip)
+        faces = (faces.random_map(_RandomLight(light)) if light else faces).repeat()
         faces = _Share(faces, batch_size, process_index, process_count, min(max_corrupt + 1, len(dataset)))
     else:
         faces = indices.map(load).map(_as_read)

@@ -1,7 +1,12 @@
 """What a source of faces is, and how to open one by name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
+
+from a3gan_jax.attributes import positions
 
 SPLITS = ("train", "validation", "test")
 SOURCES = ("celeba", "csv", "tfds", "procedural", "array_record")
@@ -27,7 +32,8 @@ class FaceDataset(Protocol):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """``name`` str, ``image`` bytes of an image file or uint8 (H, W, 3), ``attributes`` uint8 (A,) in {0, 1}, and
-        ``identity`` int: 0..P-1, the same for the same person, or -1 for a person without a number."""
+        ``identity`` int: 0..P-1, the same for the same person, or -1 for a person without a number. A ``crop`` of its
+        own comes before that of the whole."""
 
 
 def load_dataset(
@@ -112,3 +118,34 @@ class Part:
     def annotation(self, index: int) -> dict[str, Any]:
         """What the whole knows about a face beyond its attributes; see ``ProceduralFaces.annotation``."""
         return self._whole.annotation(self._places[index])
+
+
+class Joined:
+    """Several data sets as one, one after the other; nobody is in two of them.
+
+    ``attribute_names`` are those that all have, in the order of the first. Every face says its own ``crop``.
+    """
+
+    def __init__(self, parts: Sequence[FaceDataset]):
+        self._parts, self.crop = tuple(parts), parts[0].crop
+        self.attribute_names = tuple(
+            name for name in parts[0].attribute_names if all(name in part.attribute_names for part in parts)
+        )
+        self._columns = [positions(self.attribute_names, part.attribute_names) for part in parts]
+        self._first_face = np.cumsum([0, *(len(part) for part in parts)])
+        self._first_person = np.cumsum([0, *(part.num_people for part in parts)])
+        self.num_people = int(self._first_person[-1])
+
+    def __len__(self) -> int:
+        return int(self._first_face[-1])
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        which = int(np.searchsorted(self._first_face, index, side="right")) - 1
+        part = self._parts[which]
+        face = part[index - int(self._first_face[which])]
+        known = face["identity"] >= 0
+        return face | {
+            "attributes": np.asarray(face["attributes"])[self._columns[which]],
+            "identity": face["identity"] + int(self._first_person[which]) if known else -1,
+            "crop": face.get("crop", part.crop),
+        }

@@ -25,6 +25,8 @@ def get_config() -> ConfigDict:
     config.data = ConfigDict()
     config.data.source = "celeba"  # celeba | csv | tfds | procedural | array_record (of tools/prepare_data.py)
     config.data.root = ""  # folder, or several separated by commas
+    config.data.extra = ""  # more training faces: folders of aligned faces with a CSV, separated by commas
+    config.data.light = 0.0  # spread of random exposure, contrast and colour in training; 1: as photos of strangers
     config.data.min_photos = 4  # people with fewer photos are unknown to the identity critic
     config.data.max_corrupt = 10  # images that cannot be decoded, before the run stops
     config.data.threads = 2

@@ -137,11 +137,35 @@ def test_flips_half_of_the_faces_by_chance():
     assert {(i, f) for i, f in zip(index, flipped, strict=True)} == {(i, f) for i in range(30) for f in (False, True)}
 
 
-def test_the_seed_decides_and_the_threads_do_not():
-    batches = take(face_batches(Faces(30), **SETTINGS), 15)
+class Coloured(Faces):
+    """Every face the same ramp of colour, darker from left to right."""
+
+    def __getitem__(self, index: int) -> dict:
+        ramp = np.stack([np.full((4, 4), v) * np.linspace(1, 0.1, 4) for v in (240, 160, 80)], axis=-1)
+        return super().__getitem__(index) | {"image": ramp.astype(np.uint8)}
+
+
+def test_light_changes_half_of_the_faces_within_bounds_and_greys_some():
+    plain = np.concatenate([batch["image"] for batch in take(face_batches(Coloured(30), **SETTINGS), 200)])
+    lit = np.concatenate([batch["image"] for batch in take(face_batches(Coloured(30), light=0.5, **SETTINGS), 200)])
+    changed = (plain != lit).any((1, 2, 3))
+    assert 0.4 < changed.mean() < 0.6
+    grey = np.ptp(lit, axis=-1).max((1, 2)) < np.ptp(plain[0], axis=-1).max() / 3
+    assert 0.05 < grey[changed].mean() < 0.2
+    ordered = np.sort(lit[..., 0], axis=2)  # a curve never turns dark and bright around, mirrored or not
+    assert ((lit[..., 0] == ordered) | (lit[..., 0] == ordered[:, :, ::-1])).all()
+    mean = lit[changed].mean((1, 2, 3))
+    assert 0.6 * plain[0].mean() < np.quantile(mean, 0.05) and np.quantile(mean, 0.95) < 1.5 * plain[0].mean()
+    evaluated = SETTINGS | {"train": False}
+    assert_same(list(face_batches(Coloured(8), light=0.5, **evaluated)), list(face_batches(Coloured(8), **evaluated)))
+
+
+@pytest.mark.parametrize("light", [0.0, 1.0])
+def test_the_seed_decides_and_the_threads_do_not(light):
+    batches = take(face_batches(Faces(30), light=light, **SETTINGS), 15)
     for threads in (0, 1, 4):
-        assert_same(take(face_batches(Faces(30), **SETTINGS | {"threads": threads}), 15), batches)
-    other = take(face_batches(Faces(30), **SETTINGS | {"seed": 6}), 15)
+        assert_same(take(face_batches(Faces(30), light=light, **SETTINGS | {"threads": threads}), 15), batches)
+    other = take(face_batches(Faces(30), light=light, **SETTINGS | {"seed": 6}), 15)
     assert any((a["index"] != b["index"]).any() for a, b in zip(batches, other, strict=True))
 
 

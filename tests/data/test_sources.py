@@ -2,10 +2,12 @@
 
 import pytest
 
+from a3gan_jax.attributes import CELEBA_ATTRIBUTES
 from a3gan_jax.data.celeba import CelebA
 from a3gan_jax.data.csv_folder import CSVFolder
 from a3gan_jax.data.identities import number_people
-from a3gan_jax.data.sources import Part, load_dataset
+from a3gan_jax.data.pipeline import face_batches
+from a3gan_jax.data.sources import Joined, Part, load_dataset
 
 
 def test_celeba_folders_separated_by_commas(tmp_path, celeba_folder):
@@ -20,6 +22,26 @@ def test_a_csv_of_celeba_photos(tmp_path, write_jpeg):
     (tmp_path / "labels.csv").write_text("file\na.jpg\n")
     faces = load_dataset("csv", str(tmp_path), "train", crop="celeba")
     assert isinstance(faces, CSVFolder) and faces.crop == "celeba"
+
+
+def test_joined_people_are_others_and_every_face_is_cut_in_its_own_geometry(tmp_path, celeba_folder, write_jpeg):
+    celeba = load_dataset("celeba", str(celeba_folder(tmp_path / "celeba", {1: 8, 2: 8, 3: 9})), "train")
+    for name in "ab":
+        write_jpeg(tmp_path / f"{name}.jpg", 0, 40, 40)
+    (tmp_path / "labels.csv").write_text("file,identity,Young,Male\na.jpg,x,0,1\nb.jpg,,1,0\n")
+    extra = load_dataset("csv", str(tmp_path), "train")
+    faces = Joined([celeba, extra])
+    assert (len(faces), faces.num_people) == (5, 3)
+    assert faces.attribute_names == ("Male", "Young")
+    assert [faces[i]["identity"] for i in range(5)] == [*celeba.identity, 2, -1]
+    assert [faces[i]["attributes"].tolist() for i in (3, 4)] == [[1, 0], [0, 1]]
+    male, young = (CELEBA_ATTRIBUTES.index(name) for name in ("Male", "Young"))
+    assert faces[0]["attributes"].tolist() == celeba[0]["attributes"][[male, young]].tolist()
+    assert [faces[i]["crop"] for i in (0, 4)] == ["celeba", "square"]
+    (batch,) = face_batches(faces, names=("Young",), image_size=16, batch_size=5, seed=0, train=False)
+    assert batch["image"].shape == (5, 16, 16, 3)
+    with pytest.raises(IndexError):
+        faces[5]
 
 
 def test_built_in_faces_are_split_by_index():

@@ -57,6 +57,28 @@ def test_faces_lie_where_training_expects_them(run, folder, tmp_path):
         assert np.abs(found.landmarks - crop_landmarks(128)).max() < 6
 
 
+def test_a_classifier_adds_what_the_table_does_not_say(run, tmp_path, monkeypatch):
+    class Bright:
+        attribute_names = ("Bald", "Male", "Pale_Skin")
+
+        def predict_attributes(self, images):
+            assert images.shape == (1, 128, 128, 3)
+            return np.array([[images.mean() > 255, True, images.mean() > 0]])
+
+    monkeypatch.setattr(align_faces, "read_model", lambda name: name)
+    monkeypatch.setattr(align_faces, "FaceModel", lambda name: Bright())
+    assert run(*ATTRIBUTES, "--classifier=celeba")[0] == 0
+    faces = CSVFolder(tmp_path / "aligned", "train")
+    assert faces.attribute_names == ("Bald", "Male", "Pale_Skin", "Young")
+    assert faces.attributes.tolist() == [[0, 0, 1, 0]]
+
+
+def test_a_classifier_that_is_not_there_is_told(run, tmp_path):
+    code, said = run("--classifier=celebs")
+    assert code == 2 and "celebs is neither a model" in said
+    assert not (tmp_path / "aligned").exists()
+
+
 def test_beyond_its_border_a_photo_goes_on_mirrored(folder):
     face = align_faces.cut_largest_face(folder / "sub" / "b.jpg", YuNet(), 128).astype(int)
     assert np.abs(np.diff(face[:12], axis=0)).mean() > 0.5  # a repeated border would not change along columns
