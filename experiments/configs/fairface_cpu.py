@@ -20,10 +20,9 @@ def get_config() -> ConfigDict:
     config.optimizer.critic_warmup_steps = 0
     config.model.critic_base = 8
     config.optimizer.ema_decay = 0.999
-    config.loss.identity_ramp_steps = 1_500
-    config.loss.identity = 6.0
+    config.data.light = 0.5
+    config.loss.gradient_penalty = 0.02
     config.loss.structure = 2.0
     config.loss.judge_pasted = True
-    config.loss.low_frequency = 6.0
-    config.total_steps = 6_000
+    config.total_steps = 5_600
     return config
