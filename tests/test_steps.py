@@ -135,6 +135,20 @@ def test_generator_step_measures_everything_by_name(made):
     assert 0 < metrics["changed_attributes"] < 1 and 0 <= metrics["gate/level_1"] <= 1
 
 
+def test_a_critic_that_nobody_taught_asks_for_nothing(start):
+    """Without named people its embedding is a random one; only what the frozen recognisers see counts."""
+    networks = Networks.create(dataclasses.replace(MODEL, num_people=0))
+    setup = dataclasses.replace(SETUP, networks=networks)
+    _, frozen, batch = start
+    alone = {**jax.tree.map(jnp.asarray, batch), "identity": -jnp.ones(N, jnp.int32)}
+    state = jax.eval_shape(functools.partial(init_state, setup=setup), jax.random.key(0))
+    _, metrics, _ = jax.eval_shape(
+        functools.partial(steps.generator_step, setup=setup), state, frozen, alone, jax.random.key(2)
+    )
+    assert {"loss/diversity", "loss/pseudonym"} < set(metrics)
+    assert not [name for name in metrics if name.startswith("loss/critic_")]
+
+
 def test_a_part_keeps_its_form_where_all_that_says_it_stays():
     now = np.zeros((4, len(ATTGAN_ATTRIBUTES)), np.float32)
     target = now.copy()
