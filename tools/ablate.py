@@ -5,8 +5,9 @@
 
 Every variant is the configuration with the overrides that stand in ``ABLATIONS``. It is trained by experiments.train in
 DIR/NAME for ``--steps`` steps of the generator (after the identity critic's warm-up), and measured on validation
-photos by tools.measure_anonymization, whose figures go to DIR/NAME.json. What is there already is not done again: the
-same command continues. Prints the table in Markdown.
+photos by tools.measure_anonymization, whose figures go to DIR/NAME.json (with --limit, to DIR/NAME.first_N.json). The
+same command continues: what is there is not done again, and a run with other settings is refused. Prints the table in
+Markdown.
 
 DIR/NAME/sheets show original faces: treat DIR as you treat the photos.
 
@@ -54,6 +55,11 @@ def folder_name(variant: str) -> str:
     return variant.replace(" ", "_")
 
 
+def result_file(given: argparse.Namespace, variant: str) -> Path:
+    """Where the figures of a variant go."""
+    return given.output / f"{folder_name(variant)}{f'.first_{given.limit}' if given.limit else ''}.json"
+
+
 def train_command(given: argparse.Namespace, variant: str) -> list[str]:
     """The training of a variant."""
     warmup = load_config(given.config, given.overrides).optimizer.critic_warmup_steps
@@ -71,8 +77,8 @@ def measure_command(given: argparse.Namespace, variant: str) -> list[str]:
     source = load_config(given.config, given.overrides).data.source
     limit = [f"--limit={given.limit}"] if given.limit else []
     return [
-        *(sys.executable, "-m", "tools.measure_anonymization", f"--model={workdir}", f"--json={workdir}.json"),
-        *(f"--source={source}", f"--root={given.root}", "--split=validation", *limit),
+        *(sys.executable, "-m", "tools.measure_anonymization", f"--model={workdir}", f"--source={source}"),
+        *(f"--root={given.root}", "--split=validation", f"--json={result_file(given, variant)}", *limit),
     ]
 
 
@@ -94,13 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parse(arguments)
     figures = {}
     for variant in given.only:
-        workdir = given.output / folder_name(variant)
-        result = given.output / f"{workdir.name}.json"
-        if not result.exists():
-            for command in (train_command(given, variant), measure_command(given, variant)):
-                if code := subprocess.run(command, stdout=sys.stderr).returncode:
-                    print(f"ablate: {variant}: exit code {code} of {' '.join(command[1:4])}", file=sys.stderr)
-                    return code
+        result = result_file(given, variant)
+        # A finished training is asked again: only it knows whether it is this one.
+        for command in (train_command(given, variant), *([] if result.exists() else [measure_command(given, variant)])):
+            if code := subprocess.run(command, stdout=sys.stderr).returncode:
+                print(f"ablate: {variant}: exit code {code} of {' '.join(command[1:3])}", file=sys.stderr)
+                return code
         figures[variant] = json.loads(result.read_text())
     print(to_markdown(figures))
     return 0

@@ -107,6 +107,10 @@ def measure(arguments: argparse.Namespace) -> None:
         about = {"baseline": arguments.baseline}
 
     dataset: FaceDataset = load_dataset(arguments.source, arguments.root, arguments.split)
+    if dataset.num_people < 2:
+        raise ValueError(
+            "false accepts need photos of two people at least, and these name fewer (CSV: column identity)"
+        )
     if arguments.limit:
         dataset = Part(dataset, 0, min(arguments.limit, len(dataset)))
     attacking = attackers()

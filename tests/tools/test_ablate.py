@@ -69,8 +69,12 @@ def test_the_table_has_what_was_measured_and_nothing_is_measured_twice(commands,
     printed = capsys.readouterr().out
     assert "| no SCU | 1.000 | 0.250 | 0.125 | 0.062 | 0.500 | 0.750 | 0.900 | 0.600 | 31.2 dB |" in printed
     assert run(tmp_path, "--only=whole,no SCU,no AINet") == 0
-    assert len(commands[0]) == 6
+    # A training that is there refuses other settings itself, so it is asked; only what is new is measured.
+    again = [command[2] for command in commands[0][4:]]
+    assert again == 3 * ["experiments.train"] + ["tools.measure_anonymization"]
     assert printed.strip() in capsys.readouterr().out
+    assert run(tmp_path, "--only=whole", "--limit=24") == 0
+    assert commands[0][-1][2] == "tools.measure_anonymization" and "--limit=24" in commands[0][-1]
 
 
 def test_a_training_that_fails_ends_it(commands, tmp_path, capsys):

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tools import measure_anonymization
 
@@ -58,6 +59,13 @@ def test_pixelating_hides_from_an_attacker_of_pixels(run, tmp_path):
 def test_a_folder_without_a_model_is_one_line(run, tmp_path):
     with pytest.raises(SystemExit, match="neither a model"):
         run(f"--model={tmp_path}")
+
+
+def test_photos_that_name_nobody_are_refused_before_anything_is_measured(run, tmp_path):
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("file,split\na.png,test\n")
+    with pytest.raises(SystemExit, match="these name fewer"):
+        run("--baseline=blur", "--source=csv", f"--root={tmp_path}")
 
 
 def test_enlarging_keeps_the_mean_and_the_size_of_the_view():

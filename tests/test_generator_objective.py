@@ -1,0 +1,60 @@
+"""What the generator's losses are made of: who sees which image, which parts keep their form, whose word counts."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from a3gan_jax import steps
+from a3gan_jax.attributes import ATTGAN_ATTRIBUTES
+from a3gan_jax.generator_objective import forms_kept, judged
+from a3gan_jax.networks import ModelConfig, Networks
+from a3gan_jax.train_state import Setup, init_state
+from a3gan_jax.training_config import LossConfig, OptimizerConfig
+from a3gan_jax.views import pasted
+
+MODEL = ModelConfig(64, ATTGAN_ATTRIBUTES, 5, base=4, levels=2, z_dim=13, style_width=8, discriminator_base=4,
+                    critic_base=4)  # fmt: skip
+SETUP = Setup(Networks.create(MODEL), (), LossConfig(), OptimizerConfig(critic_warmup_steps=0), 10)
+
+
+def test_judges_see_the_third_pass_in_its_photo():
+    rng = np.random.default_rng(0)
+    fakes, originals = (rng.normal(size=shape).astype(np.float32) for shape in ((2, 3, 64, 64, 3), (2, 64, 64, 3)))
+    np.testing.assert_array_equal(judged(fakes, originals, LossConfig()), fakes)
+    seen = judged(jnp.asarray(fakes), originals, LossConfig(judge_pasted=True))
+    np.testing.assert_array_equal(seen[:, :2], fakes[:, :2])
+    np.testing.assert_array_equal(seen[:, 2], pasted(fakes[:, 2], originals))
+    assert (np.abs(seen[:, 2] - fakes[:, 2]) > 0.1).any()
+
+
+def test_a_part_keeps_its_form_where_all_that_says_it_stays():
+    now = np.zeros((4, len(ATTGAN_ATTRIBUTES)), np.float32)
+    target = now.copy()
+    for row, name in enumerate(("Eyeglasses", "Mustache", "Male")):
+        target[row, ATTGAN_ATTRIBUTES.index(name)] = 1.0
+    target[3, ATTGAN_ATTRIBUTES.index("Mouth_Slightly_Open")] = 0.25
+    np.testing.assert_array_equal(forms_kept(now, target, SETUP), [[0, 1], [1, 0], [1, 1], [1, 0.75]])
+    assert not jax.grad(lambda t: forms_kept(now, t, SETUP).sum())(jnp.asarray(target)).any()
+
+
+def test_a_critic_that_nobody_taught_asks_for_nothing():
+    """Without named people its embedding is a random one."""
+
+    def asked_by_the_critic(num_people: int) -> set[str]:
+        networks = Networks.create(dataclasses.replace(MODEL, num_people=num_people))
+        setup = dataclasses.replace(SETUP, networks=networks)
+        state = jax.eval_shape(functools.partial(init_state, setup=setup), jax.random.key(0))
+        batch = {
+            "image": jnp.zeros((2, 64, 64, 3), jnp.uint8),
+            "attributes": jnp.zeros((2, len(ATTGAN_ATTRIBUTES)), jnp.uint8),
+            "identity": -jnp.ones(2, jnp.int32),
+        }
+        step = functools.partial(steps.generator_step, setup=setup)
+        _, metrics, _ = jax.eval_shape(step, state, {}, batch, jax.random.key(1))
+        return {name for name in metrics if name.startswith("loss/critic_")}
+
+    assert asked_by_the_critic(5) == {"loss/critic_diversity", "loss/critic_pseudonym"}
+    assert not asked_by_the_critic(0)
