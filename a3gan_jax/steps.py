@@ -71,7 +71,8 @@ def discriminator_step(
         def score(images: Array) -> Array:
             verdict = setup.networks.exact_discriminator.apply(params, images)
             # sum / sqrt(places): as if every place paid a penalty of its own, and their mean counted.
-            return verdict.real + verdict.local.sum((1, 2)) / verdict.local[0].size ** 0.5
+            local = verdict.local.sum((1, 2)) / verdict.local[0].size ** 0.5
+            return verdict.real + c.gradient_penalty_local * local
 
         if c.adversarial_kind == "wgan_gp":
             value = losses.gradient_penalty(score, x, fakes.images[:, 1], keys[1])

@@ -12,6 +12,7 @@ class LossConfig:
 
     adversarial_kind: str = "non_saturating"  # non_saturating (with lazy R1) | wgan_gp
     gradient_penalty: float = 0.05  # weight of R1, or of WGAN-GP's penalty (there 10 is usual)
+    gradient_penalty_local: float = 1.0  # the local scores are multiplied by this in it
     gradient_penalty_every: int = 8  # steps between R1 penalties, each counting as many times; 1 for WGAN-GP
 
     adversarial: float = 2.0
@@ -35,6 +36,7 @@ class LossConfig:
 
     identity: float = 4.0
     identity_margin: float = 0.1
+    identity_partial: float = 0.0  # at the third pass's strength s, where 1 - s (1 - identity_margin) is the margin
     identity_images: int = 4  # of a batch that the frozen recognisers see, each under two seeds; 0 = all
     identity_critic: float = 2.5
     identity_critic_guesses: float = 2.0  # times chance that the critic may still do
@@ -44,7 +46,7 @@ class LossConfig:
     pseudonym_cosine: float = 0.5
 
     identity_ramp_steps: int = (
-        3000  # over which the four losses above grow to their weights, after the critic's warm-up
+        3000  # over which the five losses above grow to their weights, after the critic's warm-up
     )
 
     anonymization: float = 1.0

@@ -5,7 +5,7 @@
     python -m experiments.train --config.data.source=csv --config.data.root=DIR ...
 
 FOLDER holds photos and a CSV with a column ``file``. Of each photo the largest face that YuNet finds is cut out as
-training expects it; where that is more than the photo shows, the photo goes on mirrored. DIR, which must not exist yet,
+anonymizing cuts it out; where that is more than the photo shows, its border is repeated. DIR, which must not exist yet,
 gets the faces as PNG files, and labels.csv: the table of FOLDER with the new files, and a column for each --attribute,
 1 where the named column holds one of the texts, else 0. FairFace, for one, has gender and age:
 
@@ -60,11 +60,7 @@ def cut_largest_face(path: Path, detector: YuNet, size: int) -> np.ndarray:
     placed = place(max(found, key=lambda face: face.box[2:].prod())) if found else "no face is found"
     if isinstance(placed, str):
         raise NoFace(f"{path}: {placed}")
-    margin = min(image.shape[:2]) - 1  # what mirroring can give
-    mirrored = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), "reflect")
-    to_crop = placed.to_crop(size)
-    to_crop[:, 2] -= to_crop[:, :2] @ [margin, margin]
-    return resample(mirrored, to_crop, size, size)
+    return resample(image, placed.to_crop(size), size, size)
 
 
 class Attribute:

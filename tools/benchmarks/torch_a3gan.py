@@ -113,13 +113,13 @@ class Trainer:
         z, ones = torch.randn(n, self.model.z_dim, **options), torch.ones(n, **options)
         reconstruct = torch.rand(n, **options) < c.reconstruct_probability
         partial = torch.where(reconstruct, 0.0, torch.rand(n, **options))
-        seen = min(c.identity_images or n, n)
+        seen = min(c.identity_images or n, n) * (3 if c.identity_partial else 2)
         return Draws(
             change.float(),
             torch.cat([z, z, z.roll(1, 0)]),
             torch.cat([partial, ones, ones]),
             torch.rand(5, **options),
-            2 * torch.rand(2 * seen, 6, **options) - 1,
+            2 * torch.rand(seen, 6, **options) - 1,
         )
 
     def generator_losses(self, x: Tensor, a: Tensor, identity: Tensor, draws: Draws) -> tuple[dict, Tensor]:
@@ -174,7 +174,7 @@ class Trainer:
             "plausibility": (constant + target @ linear + ((target @ pairs) * target).sum(1)).mean(),
         }
         if self.sface is not None:
-            parts |= self.recognizer_losses(x, seen, views)
+            parts |= self.recognizer_losses(x, seen, strength, views)
         of_critic = pseudonym_losses(embedding[n : 2 * n], embedding[2 * n :], True, c)
         return parts | {f"critic_{name}": value for name, value in of_critic.items()}, y.detach()
 
@@ -198,14 +198,20 @@ class Trainer:
         lost = 1 - (mean(y * x) - mean_y * mean_x) / variances.clamp(min=1e-5).sqrt()
         return ((lost * kept).sum(0) / kept.sum(0).clamp(min=1e-6)).sum()
 
-    def recognizer_losses(self, x: Tensor, y: Tensor, views: Tensor) -> dict[str, Tensor]:
-        c, n, m = self.loss, len(x), len(views) // 2
+    def recognizer_losses(self, x: Tensor, y: Tensor, strength: Tensor, views: Tensor) -> dict[str, Tensor]:
+        c, n, passes = self.loss, len(x), 3 if self.loss.identity_partial else 2
+        m = len(views) // passes
         with torch.no_grad():
             target = self.sface(arcface_view(x[:m]))
-        faces = torch.cat([y[n : n + m], y[2 * n : 2 * n + m]])
-        first, second = self.sface(random_arcface_view(faces, views)).chunk(2)
-        cosines = (torch.stack([first, second]) * target).sum(2)
-        return {"identity": F.relu(cosines - c.identity_margin).mean()} | pseudonym_losses(first, second, m == n, c)
+        faces = y.unflatten(0, (3, n))[-passes:, :m].flatten(0, 1)
+        embedding = self.sface(random_arcface_view(faces, views)).unflatten(0, (passes, m))
+        cosines = (embedding * target).sum(2)
+        parts = {"identity": F.relu(cosines[-2:] - c.identity_margin).mean()}
+        if c.identity_partial:
+            partial = strength[:m]
+            due = F.relu(cosines[0] - 1 + partial * (1 - c.identity_margin))
+            parts["identity_partial"] = weighted_mean(due, (partial > 0).float())
+        return parts | pseudonym_losses(embedding[-2], embedding[-1], m == n, c)
 
     def generator_total(self, parts: Mapping[str, Tensor]) -> Tensor:
         c = self.loss
@@ -232,7 +238,8 @@ class Trainer:
         """R1 in float32, counted for the steps in between; double gradients are beyond torch.compile."""
         x = x.detach().requires_grad_()
         verdict = self.networks.discriminator.forward(x)
-        score = verdict.real.sum() + verdict.local.sum() / verdict.local[0].numel() ** 0.5
+        local = verdict.local.sum() / verdict.local[0].numel() ** 0.5
+        score = verdict.real.sum() + self.loss.gradient_penalty_local * local
         (gradient,) = torch.autograd.grad(score, x, create_graph=True)
         r1 = 0.5 * gradient.square().sum((1, 2, 3)).mean()
         return self.loss.gradient_penalty * self.loss.gradient_penalty_every * r1
