@@ -1,6 +1,6 @@
 """Measures how well a trained model hides people, and what it leaves of their photos.
 
-    python -m tools.measure_anonymization --model=RUN --root=FOLDER [--split=test] [--json=FILE]
+    python -m tools.measure_anonymization --model=RUN --root=FOLDER [--split=test] [--dial] [--json=FILE]
     python -m tools.measure_anonymization --baseline=blur --root=FOLDER
 
 Everything is anonymised at strength 1 with every attribute free to change, one seed a person. Two recognisers compare
@@ -34,6 +34,7 @@ from a3gan_jax.faces.detector import YuNet
 from a3gan_jax.weights import read_model
 
 VIEW = 192  # pixels, what detector and recognisers see
+DIAL = (0.25, 0.5, 0.75)
 
 
 def collect(
@@ -99,7 +100,7 @@ def measure(arguments: argparse.Namespace) -> None:
     if arguments.model:
         model = read_model(arguments.model)
         size, names = model.config.image_size, model.config.attributes
-        passes = ModelPasses(model, arguments.seed, arguments.batch_size)
+        passes = ModelPasses(model, arguments.seed, arguments.batch_size, DIAL if arguments.dial else ())
         about, kept = {"model": str(arguments.model), "step": model.step}, passes.kept
     else:
         size, names, kept = arguments.size, (), ()
@@ -144,12 +145,16 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="only the first photos, for a quick look")
     parser.add_argument("--size", type=int, default=VIEW, help="side of the crops that a baseline takes, in pixels")
     parser.add_argument("--seed", type=int, default=0, help="of the pseudonyms")
+    parser.add_argument("--dial", action="store_true", help="also measure a model at strengths 0.25, 0.5 and 0.75")
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--json", type=Path, help="also write the figures into this file")
     parser.add_argument(
         "--cache", type=Path, help="folder for embeddings of the originals (personal data); default: keep none"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.dial and not arguments.model:
+        parser.error("--dial: only a model has strengths")
+    return arguments
 
 
 if __name__ == "__main__":

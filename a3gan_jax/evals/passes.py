@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -40,10 +40,13 @@ class Pass:
 
 
 class ModelPasses:
-    """The passes of a trained model; the seed of a pseudonym depends on the person alone."""
+    """The passes of a trained model; the seed of a pseudonym depends on the person alone.
 
-    def __init__(self, model: SavedModel, seed: int, batch_size: int):
-        self.config = model.config
+    ``partial``: strengths between 0 and 1 that have passes, too.
+    """
+
+    def __init__(self, model: SavedModel, seed: int, batch_size: int, partial: Sequence[float] = ()):
+        self.config, self._partial = model.config, tuple(partial)
         self._variables = jax.device_put(model.variables)
         networks = Networks.create(model.config)
         self._generate = network_jit(functools.partial(_generate, networks))
@@ -61,6 +64,7 @@ class ModelPasses:
         return {
             ORIGINAL: Pass(batch["image"], seen=self._classify(batch["image"])),
             RESTORED: self._run(batch, self._free, 0, 0.0),
+            **{f"strength {strength:g}": self._run(batch, self._free, 0, strength) for strength in self._partial},
             ANONYMIZED: self._run(batch, self._free, 0, 1.0),
             SECOND_SEED: self._run(batch, self._free, 1, 1.0),
             SOME_KEPT: self._run(batch, self._keep, 0, 1.0),

@@ -39,20 +39,29 @@ def measured():
         "identity": np.array([0, 0, 1, -1, -1], np.int32),
         "index": np.arange(5, dtype=np.int32),
     }
-    model = ModelPasses(SavedModel(CONFIG, variables, 1), seed=0, batch_size=8)
+    model = ModelPasses(SavedModel(CONFIG, variables, 1), seed=0, batch_size=8, partial=[0.5])
     assert model.kept == ("Male", "Young")
     return batch, model(batch)
 
 
 def test_shapes(measured):
     batch, results = measured
-    assert set(results) == {ORIGINAL, RESTORED, ANONYMIZED, SECOND_SEED, SOME_KEPT}
+    assert set(results) == {ORIGINAL, RESTORED, "strength 0.5", ANONYMIZED, SECOND_SEED, SOME_KEPT}
     for name, result in results.items():
         assert result.images.shape == (5, 64, 64, 3) and result.images.dtype == np.uint8
         assert result.seen.shape == (5, 3) and result.seen.dtype == bool
         if name != ORIGINAL:
             assert result.asked.shape == (5, 3) and result.gates.shape == (5, 2, 3)
     np.testing.assert_array_equal(results[ORIGINAL].images, batch["image"])
+
+
+def test_a_partial_strength_lies_between(measured):
+    batch, results = measured
+    far = [
+        np.abs(results[name].images.astype(int) - results[RESTORED].images).mean()
+        for name in ("strength 0.5", ANONYMIZED)
+    ]
+    assert 0 < far[0] < far[1]
 
 
 def test_the_seed_belongs_to_the_person(measured):

@@ -61,6 +61,12 @@ def test_a_folder_without_a_model_is_one_line(run, tmp_path):
         run(f"--model={tmp_path}")
 
 
+def test_a_baseline_has_no_dial(run, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("--baseline=blur", "--dial")
+    assert "only a model has strengths" in capsys.readouterr().err
+
+
 def test_photos_that_name_nobody_are_refused_before_anything_is_measured(run, tmp_path):
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "labels.csv").write_text("file,split\na.png,test\n")
