@@ -22,6 +22,7 @@ from a3gan_jax.views import arcface_view, blurred, pasted, random_arcface_view
 
 Metrics = dict[str, Array]
 PASSES = 3
+DETECTOR = "detector"  # name of its variables among the frozen ones
 #: The losses that ask for another person; they grow from nothing. Asked for at once, the cheapest answer is to shut
 #: the gates on everything, and pose and mouth are lost with the identity.
 IDENTITY_LOSSES = ("identity", "identity_partial", "identity_critic", "diversity", "pseudonym")
@@ -133,6 +134,21 @@ def _identity_losses(
     return total, {"identity_cosine": jnp.stack(cosines).mean()} if cosines else {}
 
 
+def _landmark_loss(setup: Setup, variables, images: Array, anonymized: Array, key: Array) -> Array:
+    """How far the points of a face move from its original (N, S, S, 3) to what is made of it (N, 2, S, S, 3), as those
+    cells of the detector see it that are surest of the original."""
+    n, size = images.shape[:2]
+    view = blurred(key, jnp.concatenate([images[:, None], anonymized], axis=1).reshape(-1, *images.shape[1:]))
+    sights = setup.detector.apply(variables, view)
+    points = sights.points.reshape(n, PASSES, -1, 5, 2) / size
+    original, new = jax.lax.stop_gradient(points[:, 0]), points[:, 1:]
+    surest = jax.lax.stop_gradient(sights.scores.reshape(n, PASSES, -1)[:, 0]) ** 8  # of cells side by side a few
+    shares = surest / jnp.maximum(surest.sum(-1, keepdims=True), 1e-6)
+    return losses.landmarks(
+        new.reshape(-1, *new.shape[2:]), repeat(original, 2), repeat(shares, 2), setup.loss.landmarks_tolerance
+    )
+
+
 def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup: Setup):
     """Total loss of generator and AINet, with (fakes, metrics)."""
     c, networks = setup.loss, setup.networks
@@ -200,6 +216,10 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
     if networks.config.num_people:  # else the critic has nothing to learn from, and says nothing
         critic_parts = _pseudonym_losses(critic_embedding[:, 1], critic_embedding[:, 2], True, c)
     parts |= frozen_parts | {f"critic_{name}": value for name, value in critic_parts.items()}
+
+    if setup.detector:
+        fresh = jax.random.fold_in(keys[3], len(setup.recognizers))
+        parts["landmarks"] = _landmark_loss(setup, frozen[DETECTOR], x, seen[:, 1:], fresh)
 
     ramp = jnp.ones(())
     if c.identity_ramp_steps:

@@ -114,6 +114,16 @@ def _cell_means(images: Array, cells: int) -> Array:
     return images.reshape(n, cells, h // cells, cells, w // cells, c).mean((2, 4))
 
 
+def landmarks(points: Array, target: Array, shares: Array, tolerance: float) -> Array:
+    """Mean of how far points (N, A, L, 2) lie from ``target``, likewise, beyond a distance that is free.
+
+    ``shares`` (N, A) say how much each of A sightings of an example counts and sum to 1; lengths in any unit. That pose
+    and expression of the face are kept by its points is our own choice.
+    """
+    distance = jnp.sqrt(((points - target) ** 2).sum(-1) + 1e-12)
+    return (jnp.maximum(0.0, distance - tolerance).mean(-1) * shares).sum(-1).mean()
+
+
 def feature_matching(features: Sequence[Array], target: Sequence[Array]) -> Array:
     """Sum over layers (N, H, W, C) of the L1 distance, each relative to the target's mean size: the layout of the face
     as the discriminator sees it (pix2pixHD, arXiv 1711.11585, against the input in place of a ground truth)."""

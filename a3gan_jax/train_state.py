@@ -11,6 +11,7 @@ import optax
 from jax import Array
 
 from a3gan_jax.models.recognizers import Recognizer
+from a3gan_jax.models.yunet import YuNet
 from a3gan_jax.networks import Networks
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
 
@@ -19,13 +20,17 @@ Variables = Any
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """Everything about a run that does not change while it runs: static, never traced."""
+    """Everything about a run that does not change while it runs: static, never traced.
+
+    ``detector`` sees where a face's points lie; it is there where ``loss.landmarks`` asks for it.
+    """
 
     networks: Networks
     recognizers: tuple[Recognizer, ...]
     loss: LossConfig
     optimizer: OptimizerConfig
     total_steps: int
+    detector: YuNet | None = None
 
     @functools.cached_property
     def optimizers(self) -> dict[str, optax.GradientTransformation]:

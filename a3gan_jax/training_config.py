@@ -29,6 +29,8 @@ class LossConfig:
     chroma_cells: int = 16
     structure: float = 0.0  # of eyes and mouth
     structure_cells: int = 32
+    landmarks: float = 0.0  # eyes, nose and corners of the mouth as YuNet sees them, in shares of the side
+    landmarks_tolerance: float = 0.02
     feature_matching: float = 0.9
     feature_matching_sides: tuple[int, ...] = (8, 4)  # of the discriminator's features, in pixels
     gate_floor: float = 8.0

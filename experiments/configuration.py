@@ -10,7 +10,10 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from a3gan_jax import attributes
+from a3gan_jax.convert.layouts.yunet import load_yunet
 from a3gan_jax.convert.recognizers import load_recognizer
+from a3gan_jax.generator_objective import DETECTOR
+from a3gan_jax.models.layers import resolve_conv_form
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.train_state import Setup
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
@@ -56,7 +59,8 @@ def load_config(name: str, overrides: Iterable[str] = ()) -> ConfigDict:
 
 
 def create_setup(config: ConfigDict, num_people: int) -> tuple[Setup, dict[str, Any]]:
-    """What a configuration asks for, and the variables of the recognisers that the generator learns to defeat, by name.
+    """What a configuration asks for, and the variables of the frozen networks by name: the recognisers that the
+    generator learns to defeat, and the detector whose points it learns to keep.
 
     Args:
         config: of a run, see configs/default.py.
@@ -69,11 +73,15 @@ def create_setup(config: ConfigDict, num_people: int) -> tuple[Setup, dict[str, 
     model = ModelConfig(image_size=config.image_size, attributes=names, num_people=num_people, **config.model)
     recognizers = [load_recognizer(name, conv=model.conv) for name in config.recognizers]
     frozen = {recognizer.name: variables for recognizer, variables in recognizers}
-    if len(frozen) < len(recognizers):
-        raise ValueError(f"two recognisers of {config.recognizers} have one name: rename a folder")
+    if len(frozen) < len(recognizers) or DETECTOR in frozen:
+        raise ValueError(
+            f"two recognisers of {config.recognizers} have one name, or one is {DETECTOR}: rename a folder"
+        )
     loss, optimizer = LossConfig(**config.loss), OptimizerConfig(**config.optimizer)
-    defeated = tuple(recognizer for recognizer, _ in recognizers)
-    return Setup(Networks.create(model), defeated, loss, optimizer, config.total_steps), frozen
+    defeated, detector = tuple(recognizer for recognizer, _ in recognizers), None
+    if loss.landmarks:
+        detector, frozen[DETECTOR] = load_yunet(resolve_conv_form(model.conv))
+    return Setup(Networks.create(model), defeated, loss, optimizer, config.total_steps, detector), frozen
 
 
 def split_overrides(arguments: Sequence[str]) -> list[str]:

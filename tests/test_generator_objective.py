@@ -10,7 +10,8 @@ import pytest
 
 from a3gan_jax import steps
 from a3gan_jax.attributes import ATTGAN_ATTRIBUTES
-from a3gan_jax.generator_objective import _identity_losses, forms_kept, judged
+from a3gan_jax.generator_objective import _identity_losses, _landmark_loss, forms_kept, judged
+from a3gan_jax.models.yunet import Sights
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.train_state import Setup, init_state
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
@@ -89,3 +90,30 @@ def test_the_margin_of_identity_falls_as_strength_rises():
     assert due([0.0, 0.5])["identity"] == pytest.approx(0.8)
     without = dataclasses.replace(setup, loss=dataclasses.replace(loss, identity_partial=0.0))
     assert "identity_partial" not in due([0.0, 0.5], without)
+
+
+class Brightest:
+    """A detector of two cells: the first sees in the image's left half, the second is blind."""
+
+    @staticmethod
+    def apply(variables, images):
+        left, right = jnp.split(images.mean((1, 3)), 2, axis=-1)
+        where = (jax.nn.softmax(50 * left) * jnp.arange(32)).sum(-1)
+        points = jnp.stack([where, jnp.zeros_like(where)])[:, :, None].repeat(5, 2)
+        points = jnp.stack([points, jnp.full_like(points, 40.0)], axis=-1).swapaxes(0, 1)
+        return Sights(jnp.stack([jnp.ones_like(where), jnp.zeros_like(where)], axis=-1), points)
+
+
+def test_points_are_kept_as_the_surest_cells_of_the_original_see_them():
+    setup = dataclasses.replace(SETUP, detector=Brightest, loss=LossConfig(landmarks=1.0, landmarks_tolerance=0.02))
+    original = jnp.zeros((1, 64, 64, 3)).at[:, :, 10].set(1.0)
+
+    def loss(original, made):
+        return _landmark_loss(setup, {}, original, made, jax.random.key(0))
+
+    same, moved = (jnp.stack([jnp.roll(original, by, axis=2)] * 2, axis=1) for by in (1, 16))
+    assert loss(original, same) == pytest.approx(0.0, abs=1e-3)  # a pixel of 64 is free
+    assert loss(original, moved) == pytest.approx(16 / 64 - 0.02, abs=0.02)
+    to_original, to_made = jax.grad(loss, (0, 1))(original, moved)
+    seen, unseen = (jnp.abs(to_made[..., half, :]).max() for half in (slice(32), slice(40, None)))  # 8: for the blur
+    assert not to_original.any() and seen > 0 and unseen < 1e-6 * seen

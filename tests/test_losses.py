@@ -115,6 +115,16 @@ def test_structure_asks_for_nothing_outside_the_parts_and_where_a_part_may_chang
     assert losses.structure(image, target, regions, jnp.zeros((2, 2))) == 0.0
 
 
+def test_landmarks_are_free_to_move_a_little():
+    target = jnp.zeros((1, 2, 2, 2))  # two sightings of two points
+    points = target.at[0, 0, 0].set(jnp.array([0.3, 0.4])).at[0, 1, 1].set(jnp.array([0.0, 0.1]))
+    assert losses.landmarks(points, target, jnp.array([[1.0, 0.0]]), 0.2) == pytest.approx(0.3 / 2)
+    assert losses.landmarks(points, target, jnp.array([[0.25, 0.75]]), 0.0) == pytest.approx(
+        (0.25 * 0.5 + 0.75 * 0.1) / 2, abs=1e-5
+    )
+    assert jnp.isfinite(jax.grad(lambda p: losses.landmarks(p, target, jnp.ones((1, 2)) / 2, 0.0))(target)).all()
+
+
 def test_feature_matching_is_relative_and_leaves_the_target_alone():
     feature, target = jnp.full((1, 2, 2, 4), 3.0), jnp.full((1, 2, 2, 4), -2.0)
     assert losses.feature_matching([feature, target], [target, target]) == pytest.approx(5 / 2)

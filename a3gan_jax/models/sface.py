@@ -45,7 +45,7 @@ class SFace(nn.Module):
         x = images * (127.5 / 128.0)  # the original reads 0 .. 255 and takes (value - 127.5) / 128
         x = PReLU(name="stem_prelu")(_Stem(STEM, name="stem")(x))
         for number, (features, stride) in enumerate(BLOCKS, start=2):
-            x = _Depthwise(stride, self.conv, name=f"depthwise_{number}")(x)
+            x = Depthwise(stride, self.conv, name=f"depthwise_{number}")(x)
             x = PReLU(name=f"depthwise_{number}_prelu")(x)
             x = nn.Dense(features, name=f"pointwise_{number}")(x)  # a 1x1 convolution is a matrix product
             x = PReLU(name=f"pointwise_{number}_prelu")(x)
@@ -73,7 +73,7 @@ class _Stem(nn.Module):
         return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=DIMENSIONS) + bias
 
 
-class _Depthwise(nn.Module):
+class Depthwise(nn.Module):
     """3x3 depthwise convolution with bias, (N, H, W, C) -> (N, H / stride, W / stride, C)."""
 
     stride: int

@@ -25,5 +25,7 @@ def get_config() -> ConfigDict:
     config.loss.identity_partial = 3.0
     config.loss.identity_images = 3
     config.loss.diversity = 2.0
+    config.loss.landmarks = 30.0
+    config.loss.chroma_cells = 32
     config.loss.reconstruct_probability = 0.5
     return config

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import jax.numpy as jnp
 import pytest
 
 from a3gan_jax.attributes import vocabulary
+from a3gan_jax.generator_objective import DETECTOR
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.training_config import LossConfig, OptimizerConfig
-from experiments.configuration import CONFIGS, find_config, load_config, split_overrides
+from experiments.configuration import CONFIGS, create_setup, find_config, load_config, split_overrides
 
 
 @pytest.fixture
@@ -84,3 +86,11 @@ def test_only_settings_may_follow():
     assert split_overrides(["--config.a.b=c=d", "--config.x=1"]) == ["a.b=c=d", "x=1"]
     with pytest.raises(ValueError, match="--wrkdir=x"):
         split_overrides(["--wrkdir=x"])
+
+
+def test_a_detector_is_there_where_points_shall_be_kept():
+    setup, frozen = create_setup(load_config("default.py", ["recognizers=()"]), num_people=3)
+    assert setup.detector is None and not frozen
+    setup, frozen = create_setup(load_config("default.py", ["recognizers=()", "loss.landmarks=1"]), num_people=3)
+    assert list(frozen) == [DETECTOR]
+    assert setup.detector.apply(frozen[DETECTOR], jnp.zeros((1, 64, 64, 3))).points.shape == (1, 64 + 16 + 4, 5, 2)

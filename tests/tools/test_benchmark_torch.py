@@ -274,7 +274,10 @@ def test_inference_is_ours(state, batch):
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
 
 
-def test_what_pytorch_does_not_know_is_refused():
-    wgan = Setup(SETUP.networks, (), LossConfig(adversarial_kind="wgan_gp"), SETUP.optimizer, 1)
-    with pytest.raises(ValueError, match="non_saturating only"):
-        torch_a3gan.Trainer(wgan, {}, "cpu")
+@pytest.mark.parametrize(
+    ("loss", "hint"),
+    [(LossConfig(adversarial_kind="wgan_gp"), "non_saturating only"), (LossConfig(landmarks=1.0), "loss.landmarks=0")],
+)
+def test_what_pytorch_does_not_know_is_refused(loss, hint):
+    with pytest.raises(ValueError, match=hint):
+        torch_a3gan.Trainer(Setup(SETUP.networks, (), loss, SETUP.optimizer, 1), {}, "cpu")

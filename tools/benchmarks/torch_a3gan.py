@@ -66,9 +66,11 @@ class Trainer:
     """The step of a3gan_jax/steps.py. A batch is passed through the generator three times, pass after pass."""
 
     def __init__(self, setup: Setup, frozen: Mapping[str, Any], device: str, compiled: bool = False):
-        """``frozen``: as of ``experiments.configuration.create_setup``. Raises ValueError: see the two checks."""
+        """``frozen``: as of ``experiments.configuration.create_setup``. Raises ValueError: see the three checks."""
         if setup.loss.adversarial_kind != "non_saturating":
             raise ValueError("the PyTorch side knows the adversarial loss non_saturating only")
+        if setup.loss.landmarks:
+            raise ValueError("the PyTorch side knows no loss of landmarks: --config.loss.landmarks=0")
         if [recognizer.name for recognizer in setup.recognizers] not in ([], ["sface"]):
             raise ValueError("the PyTorch side knows the recogniser sface only: --config.recognizers='(\"sface\",)'")
         c, names = setup.optimizer, setup.networks.config.attributes
