@@ -17,26 +17,27 @@ A CSV of photos is UTF-8 text with commas and a header line; its columns:
   identity        (optional) the person, any text; empty where unknown
   CelebA's names  (optional) attributes such as Smiling: 1, or 0 or -1
 All others are labels, any text, empty where unknown; of these, group tells which photos are near copies of one another
-and must not be parted, and split may be asked for."""
+and must not be parted, and where split says train, a model may have learned from the photo: it is not judged by it."""
 
 
-def csv_photos(root: str | os.PathLike, *, split: str | None = None) -> LabelledPhotos:
+def csv_photos(root: str | os.PathLike, *, held_out: bool = False) -> LabelledPhotos:
     """Whole photos with the labels of a CSV; the columns ``group`` and ``split`` are labels too.
 
     Args:
         root: a CSV, or a folder with labels.csv or exactly one other CSV in it.
-        split: only the rows that have this text in the column ``split``; None: all rows.
+        held_out: without the rows that have ``train`` in the column ``split``, from which ``data.csv_folder`` trains.
 
     Raises:
-        ValueError: what is wrong with the file, and what is expected; or no photo in ``split``.
+        ValueError: what is wrong with the file, and what is expected; or no photo is left.
     """
     path = csv_file(Path(root))
     columns, rows = read_table(path, ["file"])
-    if split is not None:
-        there = sorted({row["split"] for row in rows}) if "split" in columns else []
-        if split not in there:
-            raise ValueError(f"no photo of {path} is in split {split!r}; there are: {', '.join(there) or 'none'}")
-        rows = [row for row in rows if row["split"] == split]
+    if held_out:
+        rows = [row for row in rows if row.get("split") != "train"]
+        if not rows:
+            raise ValueError(
+                f"all photos of {path} are in split 'train', from which models learn: none is left to judge by"
+            )
     files = tuple(row["file"] for row in rows)
     names = tuple(name for name in CELEBA_ATTRIBUTES if name in columns)
     if problem := absent(path.parent, files) or _problem(columns, rows, names):

@@ -33,7 +33,7 @@ def open_photos(spec: DataSpec) -> LabelledPhotos:
     if spec.kind in ("celeba", "celeba_train"):
         photos = celeba_photos(spec.root.split(","), "test" if spec.kind == "celeba" else "train")
     elif spec.kind == "csv":
-        photos = csv_photos(spec.root)
+        photos = csv_photos(spec.root, held_out=True)
     elif spec.kind in ("wider", "boxes"):
         photos = (wider_photos if spec.kind == "wider" else boxed_photos)(spec.root)
     else:

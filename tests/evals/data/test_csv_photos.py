@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from a3gan_jax.evals.data.csv_photos import csv_photos
+from a3gan_jax.evals.data.open import DataSpec, open_photos
 
 TABLE = """\
 file,identity,group,Smiling,split,race,Male
@@ -38,15 +39,15 @@ def test_reads_photos_people_attributes_and_labels(folder, draw):
     np.testing.assert_array_equal(photos.load(2), draw(folder / "again.png", 2))
 
 
-def test_one_split_of_it(folder):
-    photos = csv_photos(folder / "labels.csv", split="val")
+def test_what_models_train_on_is_not_held_out(folder):
+    photos = csv_photos(folder / "labels.csv", held_out=True)
     assert photos.files == ("a/2.png", "b/1.png", "b/2.png") and photos.labels["group"] == ("7", "8", "")
-    with pytest.raises(ValueError, match="is in split 'test'; there are: train, val"):
-        csv_photos(folder, split="test")
+    assert open_photos(DataSpec("csv", str(folder))).files == photos.files
     (folder / "labels.csv").write_text("file\na/1.png\n")
-    with pytest.raises(ValueError, match="is in split 'val'; there are: none"):
-        csv_photos(folder, split="val")
-    assert csv_photos(folder).attributes.shape == (1, 0)
+    assert csv_photos(folder, held_out=True).attributes.shape == (1, 0)
+    (folder / "labels.csv").write_text("file,split\na/1.png,train\n")
+    with pytest.raises(ValueError, match="all photos of .* are in split 'train'"):
+        csv_photos(folder, held_out=True)
 
 
 def test_photos_are_upright_and_in_colour(folder):
