@@ -12,6 +12,7 @@ jax.config.update("jax_enable_x64", True)
 
 from a3gan_jax import generator_objective, sharded_steps, sharding
 from a3gan_jax.models.recognizers import Recognizer
+from a3gan_jax.models.yunet import Sights
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.sharded_steps import ShardedSteps
 from a3gan_jax.train_state import Setup, init_state
@@ -24,18 +25,30 @@ class TinyRecognizer(nn.Module):
     def __call__(self, images):
         return nn.Dense(8)(images[:, ::8, ::8].reshape(images.shape[0], -1))
 
+class TinyDetector(nn.Module):
+    @nn.compact
+    def __call__(self, images):
+        seen = nn.Dense(22)(images[:, ::8, ::8].reshape(images.shape[0], -1))
+        return Sights(nn.sigmoid(seen[:, :2]), seen[:, 2:].reshape(-1, 2, 5, 2))
+
 N, STEPS = 8, 5
 names = ("Male", "Smiling", "Eyeglasses")
 sizes = dict(base=8, levels=2, z_dim=4, style_width=8, discriminator_base=8, critic_base=8)
 model = ModelConfig(64, names, 8, **sizes, compute="float64")
 recognizer = Recognizer("tiny", 112, 0.4, TinyRecognizer())
-loss = LossConfig(gradient_penalty_every=2, identity_ramp_steps=2, identity_images=0, feature_matching_sides=(8, 4))
-setup = Setup(Networks.create(model), (recognizer,), loss, OptimizerConfig(critic_warmup_steps=0), STEPS)
+loss = LossConfig(
+    gradient_penalty_every=2, identity_ramp_steps=2, identity_images=0, identity_partial=1.0, landmarks=1.0
+)
+detector, optimizer = TinyDetector(), OptimizerConfig(critic_warmup_steps=0)
+setup = Setup(Networks.create(model), (recognizer,), loss, optimizer, STEPS, detector)
 
 def double(tree):
     return jax.tree.map(lambda x: x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree)
 
-frozen = double({"tiny": jax.jit(recognizer.network.init)(jax.random.key(1), jnp.zeros((1, 112, 112, 3)))})
+frozen = double({
+    "tiny": jax.jit(recognizer.network.init)(jax.random.key(1), jnp.zeros((1, 112, 112, 3))),
+    generator_objective.DETECTOR: jax.jit(detector.init)(jax.random.key(3), jnp.zeros((1, 64, 64, 3))),
+})
 rng = np.random.default_rng(0)
 batches = [
     {
