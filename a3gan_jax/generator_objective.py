@@ -22,6 +22,8 @@ from a3gan_jax.views import arcface_view, blurred, pasted, random_arcface_view
 
 Metrics = dict[str, Array]
 PASSES = 3
+#: The strongest blur of what the detector sees, in shares of the side: with less, specks pass for corners of the mouth.
+LANDMARK_BLUR = 0.04
 DETECTOR = "detector"  # name of its variables among the frozen ones
 #: The losses that ask for another person; they grow from nothing. Asked for at once, the cheapest answer is to shut
 #: the gates on everything, and pose and mouth are lost with the identity.
@@ -138,7 +140,8 @@ def _landmark_loss(setup: Setup, variables, images: Array, anonymized: Array, ke
     """How far the points of a face move from its original (N, S, S, 3) to what is made of it (N, 2, S, S, 3), as those
     cells of the detector see it that are surest of the original."""
     n, size = images.shape[:2]
-    view = blurred(key, jnp.concatenate([images[:, None], anonymized], axis=1).reshape(-1, *images.shape[1:]))
+    together = jnp.concatenate([images[:, None], anonymized], axis=1).reshape(-1, *images.shape[1:])
+    view = blurred(key, together, LANDMARK_BLUR)
     sights = setup.detector.apply(variables, view)
     points = sights.points.reshape(n, PASSES, -1, 5, 2) / size
     original, new = jax.lax.stop_gradient(points[:, 0]), points[:, 1:]

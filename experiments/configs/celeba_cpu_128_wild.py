@@ -14,7 +14,7 @@ from experiments.configs import celeba_cpu_128_longer
 
 
 def get_config() -> ConfigDict:
-    """``celeba_cpu_128_longer.py`` with other faces beside CelebA's, more weight on identity, and partial strengths."""
+    """``celeba_cpu_128_longer.py`` with other faces beside CelebA's, more weight on identity, and points that stay."""
     config = celeba_cpu_128_longer.get_config()
     config.start_from = "runs/celeba_cpu_128_longer"  # the workdir of that run
     config.seed = 2
@@ -22,10 +22,12 @@ def get_config() -> ConfigDict:
     config.loss.gradient_penalty = 0.2  # as StyleGAN2 (arXiv 1912.04958) scales it with the side, from 0.05 at 64 px
     config.loss.gradient_penalty_local = 0.15
     config.loss.identity = 6.0
-    config.loss.identity_partial = 3.0
     config.loss.identity_images = 3
     config.loss.diversity = 2.0
-    config.loss.landmarks = 30.0
+    config.loss.landmarks = 20.0
+    config.loss.landmarks_tolerance = 0.03
+    config.loss.chroma = 12.0
     config.loss.chroma_cells = 32
     config.loss.reconstruct_probability = 0.5
+    config.total_steps = 9_200
     return config
