@@ -81,7 +81,8 @@ class FaceModel:
             images: (N, H, H, 3) uint8 RGB, at the model's size S or larger.
             attributes: (N, K) in {0, 1}, of the images; None: as ``predict_attributes`` sees them.
             control: which attributes may change, stay or are forced (``attributes.control``); None: all may change.
-            strength: 1 anonymises, 0 gives the original back, in between the original shows through.
+            strength: 1 anonymises, 0 gives the original back, in between the original shows through
+                (``inference.morph``).
             seed: 0 <= seed < 2**32; another one gives other pseudonyms.
             people: (N,) integers, 0 <= p < 2**32, who is who: one person has one pseudonym a seed. None: every face
                 is a person of its own, told from the others by its pixels.
@@ -124,7 +125,8 @@ class FaceModel:
         before = before.astype(np.uint8)
         new, after, finite = np.empty_like(originals), np.empty_like(before), np.empty(count, bool)
         for part, rows in batches(count):
-            outputs = _anonymize(
+            run = functools.partial(
+                _anonymize,
                 self._networks,
                 {name: self._variables[name] for name in ("generator", "ainet")},
                 originals[rows],
@@ -133,9 +135,12 @@ class FaceModel:
                 np.asarray(control.resolve(before[rows])),
                 seeds[rows],
                 people[rows],
-                np.float32(strength),
             )
-            for whole, output in zip((new, after, finite), outputs, strict=True):
+            images, shown, fine = jax.device_get(run(np.ceil(np.float32(strength))))
+            if 0.0 < strength < 1.0:
+                restored, _, restored_fine = jax.device_get(run(np.float32(0.0)))
+                images, fine = inference.morph(restored, images, strength), fine & restored_fine
+            for whole, output in zip((new, after, finite), (images, shown, fine), strict=True):
                 whole[part] = output[: len(whole[part])]
         return new, before, after, finite
 

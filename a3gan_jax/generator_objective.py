@@ -27,7 +27,7 @@ LANDMARK_BLUR = 0.04
 DETECTOR = "detector"  # name of its variables among the frozen ones
 #: The losses that ask for another person; they grow from nothing. Asked for at once, the cheapest answer is to shut
 #: the gates on everything, and pose and mouth are lost with the identity.
-IDENTITY_LOSSES = ("identity", "identity_partial", "identity_critic", "diversity", "pseudonym")
+IDENTITY_LOSSES = ("identity", "identity_critic", "diversity", "pseudonym")
 
 
 @flax.struct.dataclass
@@ -108,30 +108,23 @@ def _pseudonym_losses(first: Array, second: Array, whole_batch: bool, c: LossCon
     }
 
 
-def _identity_losses(
-    setup: Setup, frozen, images: Array, passes: Array, strength: Array, key: Array
-) -> tuple[Metrics, Metrics]:
-    """Losses and measurements by the frozen recognisers: originals (N, S, S, 3), ``passes`` (N, 3, S, S, 3) of them at
-    ``strength`` (N, 3)."""
+def _identity_losses(setup: Setup, frozen, images: Array, anonymized: Array, key: Array) -> tuple[Metrics, Metrics]:
+    """Losses and measurements by the frozen recognisers: originals (N, S, S, 3) and what is made of them at strength 1
+    (N, 2, S, S, 3)."""
     c = setup.loss
     n = min(c.identity_images or images.shape[0], images.shape[0])
-    seen = passes if c.identity_partial else passes[:, 1:]  # the recognisers are the dearest part of a step
-    originals, faces = images[:n], seen[:n].reshape(-1, *images.shape[1:])
-    partial = strength[:n, 0]
+    originals, faces = images[:n], anonymized[:n].reshape(-1, *images.shape[1:])
     total: Metrics = {}
     cosines = []
     for i, recognizer in enumerate(setup.recognizers):
         variables = frozen[recognizer.name]
         target = jax.lax.stop_gradient(recognizer.embed(variables, arcface_view(originals)))
         view = random_arcface_view(jax.random.fold_in(key, i), faces)
-        embedding = recognizer.embed(variables, view).reshape(n, seen.shape[1], -1)
+        embedding = recognizer.embed(variables, view).reshape(n, 2, -1)
         cosine = _cosine(embedding, target[:, None])
-        cosines.append(cosine[:, -2:].mean())
-        parts = {"identity": losses.identity(cosine[:, -2:].reshape(-1), c.identity_margin)}
-        if c.identity_partial:
-            margin = 1.0 - partial * (1.0 - c.identity_margin)
-            parts["identity_partial"] = losses.identity(cosine[:, 0], margin, (partial > 0).astype(jnp.float32))
-        parts |= _pseudonym_losses(embedding[:, -2], embedding[:, -1], n == images.shape[0], c)
+        cosines.append(cosine.mean())
+        parts = {"identity": losses.identity(cosine.reshape(-1), c.identity_margin)}
+        parts |= _pseudonym_losses(embedding[:, 0], embedding[:, 1], n == images.shape[0], c)
         total = {name: total.get(name, 0.0) + value / len(setup.recognizers) for name, value in parts.items()}
     return total, {"identity_cosine": jnp.stack(cosines).mean()} if cosines else {}
 
@@ -214,7 +207,7 @@ def generator_losses(params, state: TrainState, frozen, batch, key: Array, setup
         "rarity": losses.rarity(target.reshape(-1, target.shape[-1]), state.attribute_mean, state.attribute_covariance),
         "plausibility": plausibility_penalty(target.reshape(-1, target.shape[-1]), networks.config.attributes).mean(),
     }
-    frozen_parts, measured = _identity_losses(setup, frozen, x, seen, strength.reshape(n, PASSES), keys[3])
+    frozen_parts, measured = _identity_losses(setup, frozen, x, seen[:, 1:], keys[3])
     critic_parts = {}
     if networks.config.num_people:  # else the critic has nothing to learn from, and says nothing
         critic_parts = _pseudonym_losses(critic_embedding[:, 1], critic_embedding[:, 2], True, c)

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from a3gan_jax.networks import Networks
@@ -57,6 +58,18 @@ def anonymize(
     new = jnp.where(strength[:, None] > 0, new, attributes)
     images, gates = networks.generator.apply(variables["generator"], images, attributes, new, z, strength, gate)
     return images, new, gates
+
+
+def morph(restored: np.ndarray, anonymized: np.ndarray, strength: float) -> np.ndarray:
+    """The dial between the two ends of strength: uint8 images of the same shape -> ``strength`` of the way from
+    ``restored`` to ``anonymized``, uint8.
+
+    Our own choice: pose and points of the face are the same at both ends, so that every step shows one face, and each
+    takes away about as much of the original. The generator's own gates, half shut, do nothing for long and everything
+    at once.
+    """
+    mixed = restored + np.float32(strength) * (anonymized.astype(np.float32) - restored)
+    return np.rint(mixed).astype(np.uint8)
 
 
 def predict_attributes(networks: Networks, discriminator: Variables, images: Array) -> Array:

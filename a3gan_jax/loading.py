@@ -45,7 +45,7 @@ class A3GANModel:
             attributes: (N, K) in {0, 1}, those of the images.
             new_attributes: (N, K) in {0, 1}, those the pseudonyms shall show; None: AINet chooses all of them.
             seed: of the pseudonyms, 0 <= seed < 2**32. Row i gets the same z whatever is in the other rows.
-            strength: 1 anonymises, 0 reconstructs.
+            strength: 1 anonymises, 0 reconstructs; in between the gates are half shut (``FaceModel`` morphs instead).
 
         Returns:
             Images (N, S, S, 3) in [-1, 1].

@@ -134,9 +134,9 @@ def feature_matching(features: Sequence[Array], target: Sequence[Array]) -> Arra
     return total
 
 
-def identity(cosine: Array, margin: Array | float, weights: Array | None = None) -> Array:
-    """Mean of how far the cosines (N,) of anonymised and original embeddings exceed ``margin``, one or (N,)."""
-    return weighted_mean(jnp.maximum(0.0, cosine - margin), weights)
+def identity(cosine: Array, margin: float) -> Array:
+    """Mean of how far the cosines (N,) of anonymised and original embeddings exceed ``margin``."""
+    return jnp.maximum(0.0, cosine - margin).mean()
 
 
 def diversity(cosine: Array, margin: float) -> Array:

@@ -84,7 +84,10 @@ class Networks:
         )
 
     @property
-    def exact_discriminator(self) -> Discriminator:
-        """The same in float32 at least: a gradient penalty is a difference of small numbers."""
-        compute = self.config.compute if self.config.compute != "bfloat16" else "float32"
-        return Discriminator(dataclasses.replace(self.discriminator.config, compute=compute))
+    def penalized_discriminator(self) -> Discriminator:
+        """The same as a gradient penalty needs it: in float32 at least, for it is a difference of small numbers, and in
+        a form that is fast in the branch of a conditional."""
+        config = self.discriminator.config
+        compute = "float32" if config.compute == "bfloat16" else config.compute
+        conv = "products" if config.conv == "matmul" else config.conv
+        return Discriminator(dataclasses.replace(config, compute=compute, conv=conv))

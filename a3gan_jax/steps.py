@@ -69,7 +69,7 @@ def discriminator_step(
 
     def penalty(params):
         def score(images: Array) -> Array:
-            verdict = setup.networks.exact_discriminator.apply(params, images)
+            verdict = setup.networks.penalized_discriminator.apply(params, images)
             # sum / sqrt(places): as if every place paid a penalty of its own, and their mean counted.
             local = verdict.local.sum((1, 2)) / verdict.local[0].size ** 0.5
             return verdict.real + c.gradient_penalty_local * local

@@ -38,7 +38,6 @@ class LossConfig:
 
     identity: float = 4.0
     identity_margin: float = 0.1
-    identity_partial: float = 0.0  # at the third pass's strength s, where 1 - s (1 - identity_margin) is the margin
     identity_images: int = 4  # of a batch that the frozen recognisers see, each under two seeds; 0 = all
     identity_critic: float = 2.5
     identity_critic_guesses: float = 2.0  # times chance that the critic may still do
@@ -48,7 +47,7 @@ class LossConfig:
     pseudonym_cosine: float = 0.5
 
     identity_ramp_steps: int = (
-        3000  # over which the five losses above grow to their weights, after the critic's warm-up
+        3000  # over which the four losses above grow to their weights, after the critic's warm-up
     )
 
     anonymization: float = 1.0

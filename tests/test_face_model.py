@@ -102,6 +102,16 @@ def test_strength_0_forgets_seed_and_control(face_model, faces, labels):
     np.testing.assert_array_equal(other.after, labels)
 
 
+def test_between_0_and_1_every_step_takes_away_as_much(face_model, faces, labels):
+    steps = np.linspace(0, 1, 5)
+    made = [face_model.anonymize(faces, attributes=labels, strength=strength) for strength in steps]
+    restored, anonymized = (made[i].images.astype(float) for i in (0, -1))
+    assert np.abs(anonymized - restored).max() > 20
+    for strength, step in zip(steps, made, strict=True):
+        np.testing.assert_allclose(step.images, restored + strength * (anonymized - restored), atol=0.501)
+        np.testing.assert_array_equal(step.after, made[-1].after if strength else labels)
+
+
 def test_larger_faces_are_shrunk_as_in_training(face_model):
     large = np.random.default_rng(2).integers(0, 256, (2, 96, 96, 3), np.uint8)
     small = np.stack([aligned_face(face, "square", 64) for face in large])

@@ -10,7 +10,7 @@ import pytest
 
 from a3gan_jax import steps
 from a3gan_jax.attributes import ATTGAN_ATTRIBUTES
-from a3gan_jax.generator_objective import _identity_losses, _landmark_loss, forms_kept, judged
+from a3gan_jax.generator_objective import _landmark_loss, forms_kept, judged
 from a3gan_jax.models.yunet import Sights
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.train_state import Setup, init_state
@@ -60,36 +60,6 @@ def test_a_critic_that_nobody_taught_asks_for_nothing():
 
     assert asked_by_the_critic(5) == {"loss/critic_diversity", "loss/critic_pseudonym"}
     assert not asked_by_the_critic(0)
-
-
-class Constant:
-    """A recogniser to whom an image's mean brightness is a direction in a plane."""
-
-    name = "constant"
-
-    @staticmethod
-    def embed(variables, images):
-        angle = images.mean((1, 2, 3))
-        return jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
-
-
-def test_the_margin_of_identity_falls_as_strength_rises():
-    """Half the strength, half the way from the original to the margin; nothing is asked at strength 0."""
-    loss = LossConfig(identity_partial=1.0, identity_images=0, identity_margin=0.2)
-    setup = dataclasses.replace(SETUP, recognizers=(Constant,), loss=loss)
-    originals, passes = jnp.zeros((2, 64, 64, 3)), jnp.zeros((2, 3, 64, 64, 3))
-
-    def due(partial, setup=setup):
-        strength = jnp.ones((2, 3)).at[:, 0].set(jnp.array(partial))
-        parts, _ = _identity_losses(setup, {"constant": None}, originals, passes, strength, jax.random.key(0))
-        return parts
-
-    assert due([0.0, 0.5])["identity_partial"] == pytest.approx(0.4)
-    assert due([1.0, 0.5])["identity_partial"] == pytest.approx((0.8 + 0.4) / 2)
-    assert due([0.0, 0.0])["identity_partial"] == 0
-    assert due([0.0, 0.5])["identity"] == pytest.approx(0.8)
-    without = dataclasses.replace(setup, loss=dataclasses.replace(loss, identity_partial=0.0))
-    assert "identity_partial" not in due([0.0, 0.5], without)
 
 
 class Brightest:

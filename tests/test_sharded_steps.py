@@ -37,7 +37,7 @@ sizes = dict(base=8, levels=2, z_dim=4, style_width=8, discriminator_base=8, cri
 model = ModelConfig(64, names, 8, **sizes, compute="float64")
 recognizer = Recognizer("tiny", 112, 0.4, TinyRecognizer())
 loss = LossConfig(
-    gradient_penalty_every=2, identity_ramp_steps=2, identity_images=0, identity_partial=1.0, landmarks=1.0
+    gradient_penalty_every=2, identity_ramp_steps=2, identity_images=0, landmarks=1.0
 )
 detector, optimizer = TinyDetector(), OptimizerConfig(critic_warmup_steps=0)
 setup = Setup(Networks.create(model), (recognizer,), loss, optimizer, STEPS, detector)

@@ -61,11 +61,16 @@ class ModelPasses:
         return tuple(name for name in KEPT if name in self.config.attributes)
 
     def __call__(self, batch: Batch) -> dict[str, Pass]:
+        restored, anonymized = (self._run(batch, self._free, 0, strength) for strength in (0.0, 1.0))
+        between = {
+            f"strength {strength:g}": inference.morph(restored.images, anonymized.images, strength)
+            for strength in self._partial
+        }
         return {
             ORIGINAL: Pass(batch["image"], seen=self._classify(batch["image"])),
-            RESTORED: self._run(batch, self._free, 0, 0.0),
-            **{f"strength {strength:g}": self._run(batch, self._free, 0, strength) for strength in self._partial},
-            ANONYMIZED: self._run(batch, self._free, 0, 1.0),
+            RESTORED: restored,
+            **{name: Pass(images, seen=self._classify(images)) for name, images in between.items()},
+            ANONYMIZED: anonymized,
             SECOND_SEED: self._run(batch, self._free, 1, 1.0),
             SOME_KEPT: self._run(batch, self._keep, 0, 1.0),
         }

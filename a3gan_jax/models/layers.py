@@ -1,8 +1,10 @@
-"""Convolutions in two exact forms, norms, and the few pieces that all networks share.
+"""Convolutions in exact forms, norms, and the few pieces that all networks share.
 
 Every convolution keeps one parameter shape, (kh, kw, in, out), whatever its form: ``lax`` calls XLA's convolution
 (right for GPU and TPU), ``matmul`` is for a CPU, where XLA is good at dense convolutions of stride 1 alone: it rewrites
-the stride-2 and the transposed ones as such, and one to a few channels as a matrix product and shifts.
+the stride-2 and the transposed ones as such, and one to a few channels as a matrix product and shifts. ``products``
+is for the branch of a conditional on a CPU, where XLA leaves the gradients of all convolutions slow: downsampling by
+matrix products alone.
 
 Layers compute in the type of their input, float32 or bfloat16; parameters and the statistics of norms are float32.
 """
@@ -14,7 +16,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array, lax
 
-ConvForm = Literal["lax", "matmul"]
+ConvForm = Literal["lax", "matmul", "products"]
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
@@ -91,6 +93,9 @@ def downsampling_conv(x: Array, kernel: Array, form: ConvForm) -> Array:
     n, h, w, c = x.shape
     x = x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4 * c)
     kernel = kernel.reshape(2, 2, 2, 2, c, -1).transpose(0, 2, 1, 3, 4, 5).reshape(2, 2, 4 * c, -1)
+    if form == "products":
+        h, w = h // 2 - 1, w // 2 - 1
+        return sum(x[:, i : i + h, j : j + w] @ kernel[i, j] for i in (0, 1) for j in (0, 1))
     return _dense(x, kernel, "VALID")
 
 

@@ -50,7 +50,7 @@ def test_shapes(measured):
     for name, result in results.items():
         assert result.images.shape == (5, 64, 64, 3) and result.images.dtype == np.uint8
         assert result.seen.shape == (5, 3) and result.seen.dtype == bool
-        if name != ORIGINAL:
+        if name not in (ORIGINAL, "strength 0.5"):  # which no network made
             assert result.asked.shape == (5, 3) and result.gates.shape == (5, 2, 3)
     np.testing.assert_array_equal(results[ORIGINAL].images, batch["image"])
 

@@ -1,4 +1,4 @@
-"""The two forms of a convolution are one function, and it is PyTorch's."""
+"""All forms of a convolution are one function, and it is PyTorch's."""
 
 import functools
 
@@ -24,9 +24,17 @@ def _random(shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize(("conv", "side"), [(downsampling_conv, 4), (upsampling_conv, 4), (same_conv, 3)])
+@pytest.mark.parametrize(
+    ("conv", "side", "other"),
+    [
+        (downsampling_conv, 4, "matmul"),
+        (downsampling_conv, 4, "products"),
+        (upsampling_conv, 4, "matmul"),
+        (same_conv, 3, "matmul"),
+    ],
+)
 @pytest.mark.parametrize("size", [(8, 8), (4, 6), (2, 2)])
-def test_forms_agree_in_value_and_gradient(conv, side, size):
+def test_forms_agree_in_value_and_gradient(conv, side, other, size):
     x, kernel = _random((2, *size, 5)), _random((side, side, 5, 3), 1)
 
     @functools.partial(jax.jit, static_argnums=0)
@@ -34,11 +42,11 @@ def test_forms_agree_in_value_and_gradient(conv, side, size):
         value, pullback = jax.vjp(lambda x, k: conv(x, k, form), x, kernel)
         return value, pullback(jnp.asarray(_random(value.shape, 2)))
 
-    for a, b in zip(jax.tree.leaves(run("lax")), jax.tree.leaves(run("matmul")), strict=True):
+    for a, b in zip(jax.tree.leaves(run("lax")), jax.tree.leaves(run(other)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("form", ["lax", "matmul"])
+@pytest.mark.parametrize("form", ["lax", "matmul", "products"])
 def test_downsampling_is_torch_conv2d(form):
     x, kernel = _random((2, 8, 6, 5)), _random((4, 4, 5, 3), 1)
     expected = torch.nn.functional.conv2d(

@@ -78,8 +78,8 @@ def test_an_open_and_a_shut_gate_are_exact(networks, images):
 
 
 def test_the_gradient_penalty_has_a_discriminator_in_float32(networks, images):
-    exact, rough = networks["float32"].discriminator, networks["bfloat16"]
-    assert rough.exact_discriminator == exact and rough.discriminator != exact
+    exact, rough = networks["float32"].penalized_discriminator, networks["bfloat16"].penalized_discriminator
+    assert exact == rough and exact.config.compute == "float32"
 
 
 def test_another_type_is_refused():

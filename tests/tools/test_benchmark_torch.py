@@ -35,7 +35,6 @@ LOSS = LossConfig(
     structure=2.0,
     identity_images=SEEN,
     identity_ramp_steps=0,
-    identity_partial=1.0,
     identity_margin=-3.0,
     identity_critic_guesses=0.001,
     diversity_margin=-1.0,
@@ -56,7 +55,7 @@ RECOGNIZER = Recognizer("sface", 112, None, TinyRecognizer())
 SETUP = Setup(Networks.create(MODEL), (RECOGNIZER,), LOSS, OptimizerConfig(critic_warmup_steps=0), 10)
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 LOSSES = """adversarial adversarial_local attribute reconstruction background low_frequency chroma structure
-    feature_matching gate_floor identity identity_partial identity_critic anonymization rarity plausibility diversity
+    feature_matching gate_floor identity identity_critic anonymization rarity plausibility diversity
     pseudonym critic_diversity critic_pseudonym generator discriminator_adversarial discriminator_local
     discriminator_attribute gradient_penalty critic_original critic_anonymized""".split()
 
@@ -202,21 +201,21 @@ def draws(key) -> torch_a3gan.Draws:
     change, z, strength = generator_objective._sample_conditions(conditions, N, SETUP)
     blurs = [*rest[:2], jax.random.split(discriminator, 2)[0], *jax.random.split(critic, 2)]
     views = [
-        jax.random.uniform(k, (6,), minval=-1.0) for k in jax.random.split(jax.random.fold_in(rest[2], 0), 3 * SEEN)
+        jax.random.uniform(k, (6,), minval=-1.0) for k in jax.random.split(jax.random.fold_in(rest[2], 0), 2 * SEEN)
     ]
 
     def in_a_row(values, passes):
         return np.concatenate([np.asarray(values)[i::passes] for i in range(passes)])
 
     arrays = (
-        change, in_a_row(z, 3), in_a_row(strength, 3), [jax.random.uniform(k) for k in blurs], in_a_row(views, 3)
+        change, in_a_row(z, 3), in_a_row(strength, 3), [jax.random.uniform(k) for k in blurs], in_a_row(views, 2)
     )  # fmt: skip
     return torch_a3gan.Draws(*(torch.from_numpy(np.array(array)) for array in arrays))
 
 
 def test_a_step_is_ours(state, trainer, batch):
     """All losses, and how far each network's gradient and update reach."""
-    key = jax.random.key(6)  # of those that the recogniser sees one is at a partial strength
+    key = jax.random.key(6)
     step = jax.jit(functools.partial(steps.train_step, setup=SETUP), compiler_options=QUICK)
     rng = np.random.default_rng(4)
     dense = {"kernel": rng.normal(0, 0.04, (588, 8)).astype(np.float32), "bias": rng.random(8, np.float32)}
@@ -247,7 +246,7 @@ def test_r1_is_paid_once_in_so_many_steps_and_chance_is_drawn(trainer, batch):
     assert paid == [True] + [False] * (every - 1) + [True]
     torch.manual_seed(0)
     drawn = trainer.draw(2000)
-    assert drawn.z.shape == (6000, Z) and drawn.views.shape == (3 * SEEN, 6)
+    assert drawn.z.shape == (6000, Z) and drawn.views.shape == (2 * SEEN, 6)
     assert drawn.change.mean() == pytest.approx(0.3 + 0.7 * 0.6, abs=0.03)
     assert (drawn.strength[:2000] == 0).float().mean() == pytest.approx(0.6, abs=0.04)
     assert (drawn.strength[2000:] == 1).all()

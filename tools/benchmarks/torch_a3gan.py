@@ -115,7 +115,7 @@ class Trainer:
         z, ones = torch.randn(n, self.model.z_dim, **options), torch.ones(n, **options)
         reconstruct = torch.rand(n, **options) < c.reconstruct_probability
         partial = torch.where(reconstruct, 0.0, torch.rand(n, **options))
-        seen = min(c.identity_images or n, n) * (3 if c.identity_partial else 2)
+        seen = 2 * min(c.identity_images or n, n)
         return Draws(
             change.float(),
             torch.cat([z, z, z.roll(1, 0)]),
@@ -176,7 +176,7 @@ class Trainer:
             "plausibility": (constant + target @ linear + ((target @ pairs) * target).sum(1)).mean(),
         }
         if self.sface is not None:
-            parts |= self.recognizer_losses(x, seen, strength, views)
+            parts |= self.recognizer_losses(x, seen, views)
         of_critic = pseudonym_losses(embedding[n : 2 * n], embedding[2 * n :], True, c)
         return parts | {f"critic_{name}": value for name, value in of_critic.items()}, y.detach()
 
@@ -200,20 +200,15 @@ class Trainer:
         lost = 1 - (mean(y * x) - mean_y * mean_x) / variances.clamp(min=1e-5).sqrt()
         return ((lost * kept).sum(0) / kept.sum(0).clamp(min=1e-6)).sum()
 
-    def recognizer_losses(self, x: Tensor, y: Tensor, strength: Tensor, views: Tensor) -> dict[str, Tensor]:
-        c, n, passes = self.loss, len(x), 3 if self.loss.identity_partial else 2
-        m = len(views) // passes
+    def recognizer_losses(self, x: Tensor, y: Tensor, views: Tensor) -> dict[str, Tensor]:
+        c, n, m = self.loss, len(x), len(views) // 2
         with torch.no_grad():
             target = self.sface(arcface_view(x[:m]))
-        faces = y.unflatten(0, (3, n))[-passes:, :m].flatten(0, 1)
-        embedding = self.sface(random_arcface_view(faces, views)).unflatten(0, (passes, m))
+        faces = y.unflatten(0, (3, n))[1:, :m].flatten(0, 1)
+        embedding = self.sface(random_arcface_view(faces, views)).unflatten(0, (2, m))
         cosines = (embedding * target).sum(2)
-        parts = {"identity": F.relu(cosines[-2:] - c.identity_margin).mean()}
-        if c.identity_partial:
-            partial = strength[:m]
-            due = F.relu(cosines[0] - 1 + partial * (1 - c.identity_margin))
-            parts["identity_partial"] = weighted_mean(due, (partial > 0).float())
-        return parts | pseudonym_losses(embedding[-2], embedding[-1], m == n, c)
+        parts = {"identity": F.relu(cosines - c.identity_margin).mean()}
+        return parts | pseudonym_losses(embedding[0], embedding[1], m == n, c)
 
     def generator_total(self, parts: Mapping[str, Tensor]) -> Tensor:
         c = self.loss
