@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from a3gan_jax import losses
-from a3gan_jax.attributes import FORMS, plausibility_penalty
+from a3gan_jax.attributes import BEYOND_FACE, FORMS, plausibility_penalty
 from a3gan_jax.geometry import form_regions, head_region
 from a3gan_jax.inference import anonymize, to_float
 from a3gan_jax.models.scu import gate_floor_region
@@ -65,6 +65,8 @@ def _sample_conditions(key: Array, n: int, setup: Setup) -> tuple[Array, Array, 
     keys = jax.random.split(key, 5)
     change = jax.random.bernoulli(keys[0], c.change_probability, (n, len(model.attributes)))
     change = change | jax.random.bernoulli(keys[1], c.free_probability, (n, 1))
+    in_photo = jax.random.bernoulli(jax.random.fold_in(key, 5), c.in_photo_probability, (n, 1))
+    change = change & ~(in_photo & np.isin(model.attributes, BEYOND_FACE))
     z = jax.random.normal(keys[2], (n, model.z_dim))
     reconstruct = jax.random.bernoulli(keys[3], c.reconstruct_probability, (n,))
     partial = jnp.where(reconstruct, 0.0, jax.random.uniform(keys[4], (n,)))

@@ -57,6 +57,7 @@ class LossConfig:
 
     change_probability: float = 0.6  # of an attribute in a training control
     free_probability: float = 0.3  # of a control in which everything may change
+    in_photo_probability: float = 0.0  # of a control in which BEYOND_FACE stays, as in a photo
     reconstruct_probability: float = 0.6  # of strength 0 in the third pass; else it is uniform in [0, 1]
 
 

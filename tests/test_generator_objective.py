@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from a3gan_jax import steps
-from a3gan_jax.attributes import ATTGAN_ATTRIBUTES
-from a3gan_jax.generator_objective import _landmark_loss, forms_kept, judged
+from a3gan_jax.attributes import ATTGAN_ATTRIBUTES, BEYOND_FACE
+from a3gan_jax.generator_objective import _landmark_loss, _sample_conditions, forms_kept, judged
 from a3gan_jax.models.yunet import Sights
 from a3gan_jax.networks import ModelConfig, Networks
 from a3gan_jax.train_state import Setup, init_state
@@ -30,6 +30,16 @@ def test_judges_see_the_third_pass_in_its_photo():
     np.testing.assert_array_equal(seen[:, :2], fakes[:, :2])
     np.testing.assert_array_equal(seen[:, 2], pasted(fakes[:, 2], originals))
     assert (np.abs(seen[:, 2] - fakes[:, 2]) > 0.1).any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_in_a_photo_what_is_beyond_the_face_stays(share):
+    loss = LossConfig(free_probability=1.0, in_photo_probability=share)
+    change, *_ = _sample_conditions(jax.random.key(0), 400, dataclasses.replace(SETUP, loss=loss))
+    beyond = np.isin(ATTGAN_ATTRIBUTES, BEYOND_FACE)
+    assert beyond.any() and (change[:, ~beyond] == 1).all()
+    assert (change[:, beyond] == change[:, beyond][:, :1]).all()
+    assert (change[:, beyond][:, 0] == 0).mean() == pytest.approx(share, abs=0.06)
 
 
 def test_a_part_keeps_its_form_where_all_that_says_it_stays():

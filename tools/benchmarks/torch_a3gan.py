@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from a3gan_jax.attributes import FORMS, plausibility_penalty
+from a3gan_jax.attributes import BEYOND_FACE, FORMS, plausibility_penalty
 from a3gan_jax.faces.blending import crop_mask
 from a3gan_jax.generator_objective import IDENTITY_LOSSES
 from a3gan_jax.geometry import form_regions, head_region
@@ -99,6 +99,7 @@ class Trainer:
         regions = form_regions(self.loss.structure_cells)
         self.form_regions = torch.tensor(regions / regions.sum((1, 2), keepdims=True), device=device)
         self.forms = [[names.index(name) for name in part if name in names] for part in FORMS.values()]
+        self.beyond_face = torch.tensor([name in BEYOND_FACE for name in names], device=device)
         self.plausibility = [term.to(device) for term in plausibility_terms(names)]
         if compiled:
             for network in (n.generator, n.ainet, n.discriminator, n.critic, *([self.sface] if self.sface else [])):
@@ -112,6 +113,7 @@ class Trainer:
         c, options = self.loss, {"device": self.device}
         change = torch.rand(n, len(self.model.attributes), **options) < c.change_probability
         change |= torch.rand(n, 1, **options) < c.free_probability
+        change &= ~((torch.rand(n, 1, **options) < c.in_photo_probability) & self.beyond_face)
         z, ones = torch.randn(n, self.model.z_dim, **options), torch.ones(n, **options)
         reconstruct = torch.rand(n, **options) < c.reconstruct_probability
         partial = torch.where(reconstruct, 0.0, torch.rand(n, **options))
