@@ -121,7 +121,7 @@ def _identity_losses(setup: Setup, frozen, images: Array, anonymized: Array, key
     for i, recognizer in enumerate(setup.recognizers):
         variables = frozen[recognizer.name]
         target = jax.lax.stop_gradient(recognizer.embed(variables, arcface_view(originals)))
-        view = random_arcface_view(jax.random.fold_in(key, i), faces)
+        view = random_arcface_view(jax.random.fold_in(key, i), faces, grey=c.identity_grey)
         embedding = recognizer.embed(variables, view).reshape(n, 2, -1)
         cosine = _cosine(embedding, target[:, None])
         cosines.append(cosine.mean())

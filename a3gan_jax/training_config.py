@@ -39,6 +39,7 @@ class LossConfig:
     identity: float = 4.0
     identity_margin: float = 0.1
     identity_images: int = 4  # of a batch that the frozen recognisers see, each under two seeds; 0 = all
+    identity_grey: float = 0.7  # share of its colour that a face may lose before the frozen recognisers see it
     identity_critic: float = 2.5
     identity_critic_guesses: float = 2.0  # times chance that the critic may still do
     diversity: float = 1.5

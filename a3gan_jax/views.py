@@ -47,7 +47,7 @@ def arcface_view(images: Array) -> Array:
 
 
 def random_arcface_view(
-    key: Array, images: Array, blur: float = 0.0172, grey: float = 1.0, shift: float = 2.5, zoom: float = 0.05
+    key: Array, images: Array, blur: float = 0.0172, grey: float = 0.7, shift: float = 2.5, zoom: float = 0.05
 ) -> Array:
     """As ``arcface_view``, each image with its own chance.
 

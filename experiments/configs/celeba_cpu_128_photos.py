@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
     config = celeba_cpu_128_wild.get_config()
     config.start_from = "runs/celeba_cpu_128_wild"  # the workdir of that run
     config.seed = 3
+    config.loss.identity_grey = 1.0  # what hides a face shall not be its fine colour
     config.loss.in_photo_probability = 0.6
     config.loss.reconstruct_probability = 1.0  # what lies between is a morph (inference.morph)
     config.loss.structure = 3.0

@@ -36,6 +36,7 @@ LOSS = LossConfig(
     identity_images=SEEN,
     identity_ramp_steps=0,
     identity_margin=-3.0,
+    identity_grey=1.0,
     identity_critic_guesses=0.001,
     diversity_margin=-1.0,
     pseudonym_cosine=1.5,

@@ -207,7 +207,7 @@ class Trainer:
         with torch.no_grad():
             target = self.sface(arcface_view(x[:m]))
         faces = y.unflatten(0, (3, n))[1:, :m].flatten(0, 1)
-        embedding = self.sface(random_arcface_view(faces, views)).unflatten(0, (2, m))
+        embedding = self.sface(random_arcface_view(faces, views, c.identity_grey)).unflatten(0, (2, m))
         cosines = (embedding * target).sum(2)
         parts = {"identity": F.relu(cosines - c.identity_margin).mean()}
         return parts | pseudonym_losses(embedding[0], embedding[1], m == n, c)

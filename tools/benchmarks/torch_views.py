@@ -39,7 +39,7 @@ def arcface_view(images: Tensor) -> Tensor:
     return rows @ images @ columns.mT
 
 
-def random_arcface_view(images: Tensor, u: Tensor, grey: float = 1.0, shift: float = 2.5, zoom: float = 0.05) -> Tensor:
+def random_arcface_view(images: Tensor, u: Tensor, grey: float = 0.7, shift: float = 2.5, zoom: float = 0.05) -> Tensor:
     """``u`` (N, 6) in [-1, 1]: zoom, blur, shift to the side, mirroring, shift up or down, loss of colour."""
     size = images.shape[2]
     scale, (x, y) = crop_to_arcface(size)
