@@ -113,6 +113,7 @@ class Anonymizer:
         control: Control | None = None,
         strength: float = 1.0,
         seed: int | Sequence[Sequence[int]] = 0,
+        choose: bool | None = None,
         check: bool = True,
         spare: Sequence[np.ndarray] | None = None,
         only: Sequence[np.ndarray] | None = None,
@@ -130,6 +131,9 @@ class Anonymizer:
             control: as for ``FaceModel.anonymize``; None: ``attributes.control(..., in_photo=True)``.
             strength: as for ``FaceModel.anonymize``. Below 1 the original shows through, and there is no check.
             seed: of all pseudonyms, 0 <= seed < 2**32; or for each photo one a face.
+            choose: each person takes the one of ``replacement.CANDIDATES`` seeds, ``seed`` and others that follow from
+                it, that looks most natural to the model's discriminator. None: where ``people`` is None; people who
+                are known keep the pseudonym of their seed, whatever else they are shown in.
             check: a recogniser compares each face of the result with its original, by the original's points and by
                 those of faces that ``detector`` finds anew. If it finds the same person, other seeds are tried, then
                 the face is covered.
@@ -166,18 +170,27 @@ class Anonymizer:
             replacement.look(faces, images, self.recognizer)
         known = [references(who, self.detector, self.recognizer) if who is not None else None for who in (spare, only)]
         replacement.select(faces, *known)
+        placed = [row for row, face in enumerate(faces) if face.crop is not None]
+        if labels is None and placed:
+            labels = np.empty((len(faces), len(self.model.attribute_names)), np.uint8)
+            labels[placed] = self.model.predict_attributes(np.stack([faces[row].crop for row in placed]))
         rows = {id(face): row for row, face in enumerate(faces)}
 
-        def generate(crops: np.ndarray, tried: Sequence[Face]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        def generate(
+            crops: np.ndarray, tried: Sequence[Face], strength: float = strength
+        ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
             return self.model.generate(
                 crops,
-                self.model.predict_attributes(crops) if labels is None else labels[[rows[id(face)] for face in tried]],
+                labels[[rows[id(face)] for face in tried]],
                 control,
                 strength,
                 np.array([face.seed for face in tried]),
                 np.array([fingerprint(face.crop) if face.person is None else face.person for face in tried]),
             )
 
+        if (people is None if choose is None else choose) and strength > 0:
+            # at full strength, so that the dial turns towards the same face wherever it stands
+            replacement.choose(faces, functools.partial(generate, strength=1.0), self.model.naturalness)
         judges = (self.recognizer, self.detector) if check else (None, None)
         results = replacement.replace(images, faces, generate, *judges)
         outcomes = [(face.photo, self._outcome(face)) for face in faces]

@@ -65,6 +65,15 @@ class FaceModel:
             shown[part] = _predict(self._networks, self._variables["discriminator"], images[rows])[: len(shown[part])]
         return shown
 
+    def naturalness(self, images: np.ndarray) -> np.ndarray:
+        """How real images (N, S, S, 3) uint8 look to the discriminator as a whole: scores (N,) float32, of no unit."""
+        scores = np.empty(len(images), np.float32)
+        for part, rows in batches(len(images)):
+            scores[part] = _naturalness(self._networks, self._variables["discriminator"], images[rows])[
+                : len(scores[part])
+            ]
+        return scores
+
     def anonymize(
         self,
         images: np.ndarray,
@@ -171,6 +180,11 @@ def fingerprint(image: np.ndarray) -> int:
 def _predict(networks: Networks, discriminator: Any, images: Array) -> Array:
     probabilities = inference.predict_attributes(networks, discriminator, inference.to_float(images))
     return (probabilities > 0.5).astype(jnp.uint8)
+
+
+@functools.partial(network_jit, static_argnums=0)
+def _naturalness(networks: Networks, discriminator: Any, images: Array) -> Array:
+    return networks.discriminator.apply(discriminator, inference.to_float(images)).real
 
 
 @functools.partial(network_jit, static_argnums=0)

@@ -1,9 +1,10 @@
 """Who the people of a video become: one pseudonym a track, checked once in a while, or none and the face is covered.
 
 A pseudonym that is chosen frame by frame would change from one to the next. So the recogniser looks at every eighth
-sight of a track, some of them at once, before they come out, and before the first of the track does. Where it finds the
-original in one of them another seed is taken, from then on for all frames; where no seed passes the track is covered
-from then on, to its end. A track that could not be checked yet is covered. Attributes, too, come from several frames.
+sight of a track, some of them at once, before they come out, and before the first of the track does. By these first
+sights the most natural seed is chosen. Where the recogniser finds the original in one of them another seed is taken,
+from then on for all frames; where no seed passes the track is covered from then on, to its end. A track that could not
+be checked yet is covered. Attributes, too, come from several frames.
 """
 
 import dataclasses
@@ -77,7 +78,7 @@ class TrackPseudonyms:
         """Takes note of a frame's faces and their tracks; ``image`` is called if the frame is needed for a check."""
         for number, detection in zip(tracks, detections, strict=True):
             track = self._tracks.setdefault(number, _Track(self._seed))
-            if self._check and not track.lost and track.sights >= track.next_sample:
+            if not track.lost and track.sights >= track.next_sample and (self._check or not track.checked):
                 self._samples.append((number, image, detection))
                 track.next_sample = track.sights + SPACING
             track.sights += 1
@@ -130,12 +131,20 @@ class TrackPseudonyms:
         if not self._samples or not (new or self._calls % CHECK_EVERY == 0):
             return
         samples, self._samples = self._samples, []
+        known = {number for number, *_ in samples if self._tracks[number].checked}
+        for choose in (True, False):  # who has come out keeps the face that was chosen
+            self._check_samples([sample for sample in samples if (sample[0] in known) != choose], choose)
+
+    def _check_samples(self, samples: Sequence[tuple[int, Callable[[], np.ndarray], Detection]], choose: bool) -> None:
+        if not samples:
+            return
         photos = self._anonymizer.anonymize_photos(
             [image() for _, image, _ in samples],
             detections=[[detection] for _, _, detection in samples],
             people=[[number] for number, _, _ in samples],
             seed=[[self._tracks[number].seed] for number, _, _ in samples],
-            check=True,
+            choose=choose,
+            check=self._check,
             **self._options,
         )
         for (number, _, _), photo in zip(samples, photos, strict=True):

@@ -59,6 +59,12 @@ def crop_mask(size: int) -> np.ndarray:
     return _fade(x, y)
 
 
+def on_crops(generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
+    """Generated crops (N, S, S, 3) uint8 put back into their originals, likewise, as a photo shows a frontal face."""
+    mask = crop_mask(generated.shape[1])[..., None]
+    return np.round(originals + mask * (generated - originals.astype(np.float64))).astype(np.uint8)
+
+
 def match_colors(generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
     """Generated crops (N, S, S, 3) uint8 in the light of their originals, likewise.
 

@@ -17,8 +17,9 @@ from a3gan_jax.faces.tracking import overlap
 MIN_FACE = 16  # pixels; the shorter side of a smaller box is too short for a new face
 CLEAR_FACE = 40  # pixels; a smaller box is too small to tell who it is
 FOUND_AGAIN = 0.3  # intersection over union from which on a face in the result is one that was replaced
-ATTEMPTS = 4  # seeds that a face may take
-NEXT_SEED = 0x9E3779B9  # from one attempt to the next, modulo 2**32: far from the seeds 1, 2, 3 ... that people take
+CANDIDATES = 8  # seeds that a face may take
+ATTEMPTS = 4  # how many of them are tried before a face is covered
+NEXT_SEED = 0x9E3779B9  # from one candidate to the next, modulo 2**32: far from the seeds 1, 2, 3 ... that people take
 
 Outcome = Literal["anonymised", "covered", "spared"]
 
@@ -40,6 +41,7 @@ class Face:
         before, after: (K,) uint8 in {0, 1}, attributes.
         embedding: (D,) of the original, where a recogniser was asked.
         cosine: between the original and what the result shows.
+        candidates: the seeds that it may take, in the order in which they are tried.
     """
 
     photo: int
@@ -55,11 +57,17 @@ class Face:
     after: np.ndarray | None = None
     embedding: np.ndarray | None = None
     cosine: float | None = None
+    candidates: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.candidates = tuple((self.seed + i * NEXT_SEED) % 2**32 for i in range(CANDIDATES))
 
 
 #: Crops (N, S, S, 3) uint8 of faces (N,) -> for each crop the new one, attributes before and after, and whether the
 #: network's output was finite.
 Generate = Callable[[np.ndarray, Sequence[Face]], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+#: Crops (N, S, S, 3) uint8 -> (N,), the higher the more natural.
+Judge = Callable[[np.ndarray], np.ndarray]
 
 
 def restrict(faces: Sequence[Face], region: tuple[float, float, float, float]) -> None:
@@ -127,6 +135,33 @@ def select(faces: Sequence[Face], spare: np.ndarray | None, only: np.ndarray | N
             face.outcome, face.reason = "spared", "none of the people to anonymise"
 
 
+def choose(faces: Sequence[Face], generate: Generate, judge: Judge) -> None:
+    """Orders the candidates of the faces that are to be anonymised: the most natural first, as ``judge`` sees them
+    where they will stand. The faces of a person, whatever their own seeds, have one order.
+
+    A generator makes better faces of some seeds than of others, and which they are differs from face to face (rejection
+    by the discriminator, arXiv 1810.06758). What the original was has no part in it beyond what stays around the face.
+    """
+    people = _people(faces)
+    tried = [face for some in people.values() for face in some]
+    if not tried:
+        return
+    crops, scores = np.stack([face.crop for face in tried]), np.empty((CANDIDATES, len(tried)))
+    for number, row in enumerate(scores):
+        for face in tried:
+            face.seed = face.candidates[number]
+        images, _, _, finite = generate(crops, tried)
+        shown = blending.on_crops(blending.match_colors(images, crops), crops)
+        row[:] = np.where(finite, judge(shown), -np.inf)
+    start = 0
+    for some in people.values():
+        order = np.argsort(-scores[:, start : start + len(some)].mean(1), kind="stable")
+        start += len(some)
+        for face in some:
+            face.candidates = tuple(face.candidates[number] for number in order)
+            face.seed = face.candidates[0]
+
+
 def replace(
     images: Sequence[np.ndarray],
     faces: Sequence[Face],
@@ -136,8 +171,8 @@ def replace(
 ) -> list[np.ndarray]:
     """The photos with all faces anonymised, covered or spared.
 
-    A person whose faces do not all pass the check takes another seed, up to ``ATTEMPTS``; then the seed with the fewest
-    failures, and the faces that fail with it are covered.
+    A person whose faces do not all pass the check takes the next of the candidates, up to ``ATTEMPTS``; then the one
+    with the fewest failures, and the faces that fail with it are covered.
 
     Args:
         images: (H, W, 3) uint8.
@@ -150,10 +185,7 @@ def replace(
     Returns:
         New arrays; of a photo without a face to replace or cover, a copy.
     """
-    people: dict[int, list[Face]] = {}
-    for number, face in enumerate(faces):
-        if face.outcome == "anonymised":
-            people.setdefault(-1 - number if face.person is None else face.person, []).append(face)
+    people = _people(faces)
     best: dict[int, tuple[int, list[Face]]] = {}  # person -> failures, the faces as they then were
     checked: dict[int, np.ndarray] = {}  # photo -> as it was checked last
     waiting = list(people)
@@ -161,9 +193,8 @@ def replace(
         tried = [face for person in waiting for face in people[person]]
         if not tried:
             break
-        if attempt:
-            for face in tried:
-                face.seed, face.outcome, face.reason = (face.seed + NEXT_SEED) % 2**32, "anonymised", ""
+        for face in tried:
+            face.seed, face.outcome, face.reason = face.candidates[attempt], "anonymised", ""
         _generate(tried, generate)
         if embed is not None:
             checked |= _check(images, faces, tried, embed, detect)
@@ -192,6 +223,15 @@ def compose(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     for box in sorted(covered, key=lambda box: -box[2:].prod()):
         cover(result, box, keep)
     return result
+
+
+def _people(faces: Sequence[Face]) -> dict[int, list[Face]]:
+    """The faces that are to be anonymised, by who they are."""
+    people: dict[int, list[Face]] = {}
+    for number, face in enumerate(faces):
+        if face.outcome == "anonymised":
+            people.setdefault(-1 - number if face.person is None else face.person, []).append(face)
+    return people
 
 
 def _generate(faces: Sequence[Face], generate: Generate) -> None:

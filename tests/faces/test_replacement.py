@@ -7,7 +7,18 @@ from a3gan_jax.faces import replacement
 from a3gan_jax.faces.blending import CORE, END
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.placement import place
-from a3gan_jax.faces.replacement import ATTEMPTS, Face, compose, locate, look, replace, restrict, select
+from a3gan_jax.faces.replacement import (
+    ATTEMPTS,
+    CANDIDATES,
+    Face,
+    choose,
+    compose,
+    locate,
+    look,
+    replace,
+    restrict,
+    select,
+)
 from tests.faces.scenes import ellipse, face, photo
 
 SIZE = 32
@@ -166,6 +177,62 @@ def test_what_is_not_finite_is_made_again_then_covered(dark):
     assert faces[0].reason == "the model's output is not finite" and faces[0].new is None
     assert faces[1].seed == (11 + replacement.NEXT_SEED) % 2**32
     assert (result[85:95, 75:85] % 32 == 16).all()
+
+
+def middles(crops):
+    return crops[:, SIZE // 2, SIZE // 2, 0].astype(float)
+
+
+def test_the_most_natural_seeds_come_first_and_one_that_is_recognised_gives_way_to_the_next_best(dark):
+    """Natural is what is light here, and the lightest but one is not recognised."""
+    grey = {seed: 40 + seed % 151 for seed in Face(0, face(80, 90, 60), 10).candidates}
+    assert len(grey) == CANDIDATES
+    ranked = sorted(grey, key=grey.get, reverse=True)
+    eye = Eye(lambda value: value < 1 or value > grey[ranked[1]] + 0.5)
+    faces = on_the_way([dark], Face(0, face(80, 90, 60), 10), Face(0, face(200, 90, 60), 11), embed=eye)
+    faces[1].outcome = "spared"
+    choose(faces, Painter(), middles)
+    assert list(faces[0].candidates) == ranked and faces[0].seed == ranked[0]
+    assert faces[1].candidates == Face(0, face(200, 90, 60), 11).candidates
+    painter = Painter()
+    replace([dark], faces, painter, eye)
+    assert painter.calls == [[ranked[0]], [ranked[1]]]
+    assert (faces[0].outcome, faces[0].seed) == ("anonymised", ranked[1])
+
+
+def test_a_person_takes_the_seed_that_is_most_natural_in_all_photos_together(dark):
+    faces = on_the_way(
+        [dark, dark + 90],
+        Face(0, face(80, 90, 60), 10, person=7),
+        Face(1, face(90, 90, 60), 25, person=7),
+        Face(1, face(220, 90, 60), 10, person=8),
+    )
+    first = [f.candidates for f in faces]
+    greys = np.array([[40 + seed % 151 for seed in candidates] for candidates in first])
+    choose(faces, Painter(), lambda crops: -abs(middles(crops) - 100))
+    together, alone = (np.argsort(-rows.mean(0), kind="stable") for rows in np.split(-abs(greys - 100), [2]))
+    assert (together != alone).any()
+    for f, seeds, order in zip(faces, first, (together, together, alone), strict=True):
+        assert f.candidates == tuple(np.take(seeds, order)) and f.seed == f.candidates[0]
+
+
+def test_a_face_is_judged_where_it_will_stand_and_what_is_not_finite_is_the_last_choice(dark):
+    image = photo(200, 300)
+    faces = on_the_way([image], Face(0, face(80, 90, 60), 10))
+    seen, last = [], faces[0].candidates[2]
+
+    class Frame(Painter):
+        def __call__(self, crops, faces):
+            images, *rest = super().__call__(crops, faces)
+            images[:, 0] = 255  # outside of the mask
+            return images, *rest
+
+    choose(faces, Frame(broken=[last]), lambda crops: seen.append(crops) or middles(crops))
+    assert len(seen) == CANDIDATES and faces[0].candidates[-1] == last
+    for crops in seen:
+        np.testing.assert_array_equal(crops[0, 0], faces[0].crop[0])
+    assert (faces[0].outcome, faces[0].new) == ("anonymised", None)
+    choose([], Painter(), middles)
 
 
 @pytest.mark.parametrize(

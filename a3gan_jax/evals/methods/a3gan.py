@@ -13,8 +13,8 @@ Two are losses, and take weights of a training without them, here as ``a3gan`` w
 
 ``a3gan:expression`` and its like are the whole again, where a user keeps what a task needs (``attributes.TASKS``).
 
-Ablations run without the recogniser's check: it would cover what a part lets through. ``a3gan-unchecked`` is the whole
-to compare them with.
+Ablations run without the recogniser's check, which would cover what a part lets through, and without the choice among
+seeds. ``a3gan-unchecked`` is the whole network to compare them with.
 """
 
 import hashlib
@@ -72,9 +72,10 @@ class A3GAN:
         kept = ", ".join(np.array(names)[wanted.change == 0]) if ainet else "all attributes"
         parts = [f"A3GAN{'' if ainet else ' without AINet'}", weights, f"strength {strength:g}, seed {seed}"]
         parts += [f"kept: {kept}"] if kept else []
+        parts += [] if ablation else ["the most natural of several seeds"]
         self.description = ", ".join([*parts, "checked by a recogniser" if check else "unchecked"])
         self._anonymizer = anonymizer
-        self._options = dict(seed=seed, strength=strength, check=check, control=wanted)
+        self._options = dict(seed=seed, strength=strength, choose=not ablation, check=check, control=wanted)
 
     def __call__(
         self, images: Sequence[np.ndarray], faces: Sequence[Sequence[Detection]], files: Sequence[str]
