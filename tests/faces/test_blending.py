@@ -74,17 +74,25 @@ def test_beside_a_profile_the_background_stays():
     assert (result[core] == MAGENTA).all()
 
 
-@pytest.mark.parametrize("turn", [0.0, 0.1])
-def test_a_turned_heads_mask_ends_where_its_box_does(turn):
-    """The nose lies to the right of the middle of the eyes: there the mask ends nearer to the box."""
-    image, detection = photo(260, 300), face(150, 130, 180)
-    landmarks = detection.landmarks + [[0, 0], [0, 0], [turn * 180, 0], [0, 0], [0, 0]]
+@pytest.mark.parametrize("turn", [-0.1, 0.0, 0.1])
+def test_a_turned_heads_mask_ends_beside_its_far_points(turn):
+    """The nose lies to one side of the middle of the eyes: there the mask ends beside eye, nose and mouth."""
+    image, detection, size = photo(260, 300), face(150, 130, 180), 180
+    landmarks = detection.landmarks + [[0, 0], [0, 0], [turn * size, 0], [0, 0], [0, 0]]
     placement = dataclasses.replace(place(detection), landmarks=landmarks)
-    changed = (blend(image, [(placement, flat(MAGENTA))]) != image).any(-1).any(0).nonzero()[0]
+    changed = (blend(image, [(placement, flat(MAGENTA))]) != image).any(-1)
     left, width = placement.box[0], placement.box[2]
-    reach = (changed.max() - left - width / 2) / (width / 2), (left + width / 2 - changed.min()) / (width / 2)
-    assert 1.4 < reach[1] < 1.5
-    assert (1.15 < reach[0] < 1.26) if turn else (1.4 < reach[0] < 1.5)
+    columns = changed.any(0).nonzero()[0]
+    reach = (columns.max() - left - width / 2) / (width / 2), (left + width / 2 - columns.min()) / (width / 2)
+    near = reach if not turn else reach[turn > 0 :][:1]
+    assert all(1.4 < each < 1.5 for each in near)
+    if turn:
+        scale = 1 / np.sqrt(np.linalg.det(placement.matrix[:, :2]))  # pixels of the crop's side
+        sides = (columns.max(), landmarks[:, 0].max()) if turn > 0 else (-columns.min(), -landmarks[:, 0].min())
+        assert 0.03 < (sides[0] - sides[1]) / scale < 0.09
+    rows = np.rint(landmarks[:, 1]).astype(int)
+    for row, column in zip(rows, np.rint(landmarks[:, 0]).astype(int), strict=True):
+        assert changed[row, column - 3 : column + 4].all()
 
 
 def test_a_nose_beyond_the_box_is_replaced():
