@@ -17,8 +17,7 @@ from a3gan_jax.faces.tracking import overlap
 MIN_FACE = 16  # pixels; the shorter side of a smaller box is too short for a new face
 CLEAR_FACE = 40  # pixels; a smaller box is too small to tell who it is
 FOUND_AGAIN = 0.3  # intersection over union from which on a face in the result is one that was replaced
-CANDIDATES = 8  # seeds that a face may take
-ATTEMPTS = 4  # how many of them are tried before a face is covered
+CANDIDATES = 8  # seeds that a face may take before it is covered
 NEXT_SEED = 0x9E3779B9  # from one candidate to the next, modulo 2**32: far from the seeds 1, 2, 3 ... that people take
 
 Outcome = Literal["anonymised", "covered", "spared"]
@@ -171,8 +170,8 @@ def replace(
 ) -> list[np.ndarray]:
     """The photos with all faces anonymised, covered or spared.
 
-    A person whose faces do not all pass the check takes the next of the candidates, up to ``ATTEMPTS``; then the one
-    with the fewest failures, and the faces that fail with it are covered.
+    A person whose faces do not all pass the check takes the next of the candidates; in the end the one with the fewest
+    failures, and the faces that fail with it are covered.
 
     Args:
         images: (H, W, 3) uint8.
@@ -189,7 +188,7 @@ def replace(
     best: dict[int, tuple[int, list[Face]]] = {}  # person -> failures, the faces as they then were
     checked: dict[int, np.ndarray] = {}  # photo -> as it was checked last
     waiting = list(people)
-    for attempt in range(ATTEMPTS):
+    for attempt in range(CANDIDATES):
         tried = [face for person in waiting for face in people[person]]
         if not tried:
             break

@@ -8,7 +8,6 @@ from a3gan_jax.faces.blending import CORE, END
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.placement import place
 from a3gan_jax.faces.replacement import (
-    ATTEMPTS,
     CANDIDATES,
     Face,
     choose,
@@ -112,7 +111,7 @@ def test_a_face_that_is_always_recognised_is_covered(dark):
     faces = on_the_way([image], Face(0, face(80, 90, 80), 10), embed=eye)
     painter = Painter()
     (result,) = replace([image], faces, painter, eye)
-    assert len(painter.calls) == ATTEMPTS and len({seed for (seed,) in painter.calls}) == ATTEMPTS
+    assert len(painter.calls) == CANDIDATES and len({seed for (seed,) in painter.calls}) == CANDIDATES
     assert (faces[0].outcome, faces[0].cosine) == ("covered", 1.0)
     assert faces[0].reason == "the recogniser still finds the original (cosine 1.00)"
     left, top, width, height = faces[0].detection.box.astype(int)
@@ -171,7 +170,7 @@ def test_one_person_has_one_seed_even_where_it_is_the_lesser_evil(dark):
 
 def test_what_is_not_finite_is_made_again_then_covered(dark):
     faces = on_the_way([dark], Face(0, face(80, 90, 60), 10), Face(0, face(200, 90, 60), 11))
-    seeds = {(10 + i * replacement.NEXT_SEED) % 2**32 for i in range(ATTEMPTS)}
+    seeds = {(10 + i * replacement.NEXT_SEED) % 2**32 for i in range(CANDIDATES)}
     (result,) = replace([dark], faces, Painter(broken=seeds | {11}), None)
     assert [f.outcome for f in faces] == ["covered", "anonymised"]
     assert faces[0].reason == "the model's output is not finite" and faces[0].new is None
