@@ -77,10 +77,30 @@ def test_in_a_photo_what_it_shows_beyond_the_face_stays_unless_asked():
         found = control(ATTGAN_ATTRIBUTES, in_photo=True, **words)
         return [n for n, c in zip(ATTGAN_ATTRIBUTES, found.change, strict=True) if c]
 
-    face = ["Bushy_Eyebrows", "Eyeglasses", "Male", "Mouth_Slightly_Open", "Mustache", "No_Beard", "Young"]
+    face = ["Bushy_Eyebrows", "Male", "Mouth_Slightly_Open", "Mustache", "No_Beard", "Young"]
     assert free() == face and free(set={"Bald": 1}) == face
     assert free(task="fatigue", keep=["Male"]) == ["Bushy_Eyebrows", "Mustache", "No_Beard", "Young"]
     assert free(change=["Young", "Bald"]) == ["Bald", "Young"]
+    assert free(change=["Eyeglasses"]) == ["Eyeglasses"]
+
+
+@pytest.mark.parametrize(
+    ("words", "worn"),
+    [
+        ({}, (0, 0)),
+        ({"set": {"Eyeglasses": 1}}, (1, 1)),
+        ({"keep": ["Eyeglasses"]}, (0, 1)),
+        ({"task": "fatigue"}, (0, 1)),
+        ({"change": []}, (0, 1)),
+        ({"in_photo": False, "change": []}, (0, 1)),
+    ],
+)
+def test_in_a_photo_glasses_are_taken_off_unless_asked(words, worn):
+    names = ("Eyeglasses", "Young")
+    found = control(names, **{"in_photo": True} | words)
+    resolved = np.asarray(found.resolve(np.array([[0, 1], [1, 1]], np.float32)))
+    assert tuple(resolved[:, 0]) == worn and (resolved[:, 1] == 1).all() and not found.change[0]
+    assert not control(("Young",), in_photo=True).forced.any()
 
 
 def test_resolve_forces_values_and_keeps_the_rest_bit_for_bit():

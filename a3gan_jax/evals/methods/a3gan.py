@@ -69,9 +69,11 @@ class A3GAN:
         self.name = f"a3gan{ablation}{dial}" + (f":{task}" if task != "none" else "")
         names = anonymizer.model.attribute_names
         wanted = control(names, **({"task": task} if ainet else {"change": ()}), in_photo=True)
-        kept = ", ".join(np.array(names)[wanted.change == 0]) if ainet else "all attributes"
+        kept = ", ".join(np.array(names)[(wanted.change == 0) & ~wanted.forced]) if ainet else "all attributes"
+        taken = ", ".join(np.array(names)[wanted.forced])
         parts = [f"A3GAN{'' if ainet else ' without AINet'}", weights, f"strength {strength:g}, seed {seed}"]
         parts += [f"kept: {kept}"] if kept else []
+        parts += [f"taken off: {taken}"] if taken else []
         parts += [] if ablation else ["the most natural of several seeds"]
         self.description = ", ".join([*parts, "checked by a recogniser" if check else "unchecked"])
         self._anonymizer = anonymizer

@@ -57,17 +57,26 @@ class OpenGates:
     def _edit(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         config = self._networks.config
         people = np.array([fingerprint(crop) for crop in crops], np.uint32)
-        change = control(config.attributes, in_photo=True).change
-        flips = np.zeros((len(crops), len(change)))
+        k = len(config.attributes)
+        wanted, flips = control(config.attributes, in_photo=True), np.zeros((len(crops), k))
         if self._random_edit:
-            draws = [np.random.default_rng((self._seed, int(person))).random(len(change)) for person in people]
-            change, flips = np.zeros_like(change), np.array(draws) < FLIPPED
+            draws = [np.random.default_rng((self._seed, int(person))).random(k) for person in people]
+            wanted, flips = control(config.attributes, change=()), np.array(draws) < FLIPPED
         new, finite = np.empty_like(crops), np.empty(len(crops), bool)
         for part, rows in batches(len(crops)):
             z = np.zeros((len(rows), config.z_dim), np.float32)
             if not self._random_edit:
                 z = _pseudonyms(config.z_dim, np.uint32(self._seed), people[rows])
-            edited = _open(self._networks, self._variables, crops[rows], change, flips[rows].astype(np.float32), z)
+            edited = _open(
+                self._networks,
+                self._variables,
+                crops[rows],
+                wanted.change,
+                wanted.forced,
+                wanted.value,
+                flips[rows].astype(np.float32),
+                z,
+            )
             for whole, value in zip((new, finite), edited, strict=True):
                 whole[part] = value[: len(whole[part])]
         return new, finite
@@ -82,14 +91,22 @@ def _pseudonyms(z_dim: int, seed: Array, people: Array) -> Array:
 
 @functools.partial(network_jit, static_argnums=0)
 def _open(
-    networks: Networks, variables: dict[str, Any], crops: Array, change: Array, flips: Array, z: Array
+    networks: Networks,
+    variables: dict[str, Any],
+    crops: Array,
+    change: Array,
+    forced: Array,
+    value: Array,
+    flips: Array,
+    z: Array,
 ) -> tuple[Array, Array]:
     """One batch: new crops (B, S, S, 3) uint8, and which are finite (B,); ``flips`` (B, K) are of the attributes."""
     images = inference.to_float(crops)
     shown = inference.predict_attributes(networks, variables["discriminator"], images) > 0.5
     before = shown.astype(jnp.float32)
+    base = jnp.where(forced, value, jnp.abs(before - flips))
     y, new, _ = inference.anonymize(
-        networks, variables, images, before, change, jnp.abs(before - flips), z, jnp.ones(len(crops)), gate=0.0
+        networks, variables, images, before, change, base, z, jnp.ones(len(crops)), gate=0.0
     )
     finite = jnp.isfinite(y).all((1, 2, 3)) & jnp.isfinite(new).all(1)
     return jnp.clip(jnp.round((y + 1.0) * 127.5), 0, 255).astype(jnp.uint8), finite
