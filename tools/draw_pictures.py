@@ -2,7 +2,8 @@
 
     python -m tools.draw_pictures PHOTO [PHOTO ...] --output=docs [--weights=MODEL] [--attribute=NAME]
 
-Writes into the folder, a row a photo, the face of each cut out as the model sees it:
+Writes into the folder, a row a photo, the face of each cut out as the model sees it, with attributes controlled as in
+photos:
 
     seeds.jpg       the original, and five seeds
     attribute.jpg   the original, and two seeds each that keep an attribute and change it
@@ -41,7 +42,9 @@ Columns = list[tuple[str, np.ndarray]]
 
 def seeds(model: FaceModel, faces: np.ndarray) -> Columns:
     """One face under several seeds."""
-    return [("original", faces)] + [(f"seed {seed}", model.anonymize(faces, seed=seed).images) for seed in range(SEEDS)]
+    free = control(model.attribute_names, in_photo=True)
+    made = [(f"seed {seed}", model.anonymize(faces, seed=seed, control=free).images) for seed in range(SEEDS)]
+    return [("original", faces), *made]
 
 
 def attribute(model: FaceModel, faces: np.ndarray, name: str) -> Columns:
@@ -51,7 +54,7 @@ def attribute(model: FaceModel, faces: np.ndarray, name: str) -> Columns:
         ValueError: the model does not know the attribute.
     """
     names = model.attribute_names
-    keep = control(names, keep=[name])
+    keep = control(names, keep=[name], in_photo=True)
     shown = model.predict_attributes(faces)[:, names.index(name)]
     columns = [("original", faces)]
     for seed in range(2):
@@ -59,7 +62,7 @@ def attribute(model: FaceModel, faces: np.ndarray, name: str) -> Columns:
         changed = np.empty_like(columns[-1][1])
         for value in (0, 1):
             rows = shown != value
-            forced = control(names, set={name: value})
+            forced = control(names, set={name: value}, in_photo=True)
             changed[rows] = model.anonymize(faces, seed=seed, control=forced).images[rows]
         columns.append((f"changed, seed {seed}", changed))
     return columns
@@ -67,20 +70,22 @@ def attribute(model: FaceModel, faces: np.ndarray, name: str) -> Columns:
 
 def dial(model: FaceModel, faces: np.ndarray) -> Columns:
     """From the original to the pseudonym."""
-    made = [(f"strength {value:g}", model.anonymize(faces, strength=value).images) for value in STRENGTHS]
+    free = control(model.attribute_names, in_photo=True)
+    made = [(f"strength {each:g}", model.anonymize(faces, strength=each, control=free).images) for each in STRENGTHS]
     return [("original", faces), *made]
 
 
 def gates(saved: SavedModel, faces: np.ndarray) -> Columns:
     """Where each unit suppresses, deepest first."""
     networks, count = Networks.create(saved.config), len(faces)
-    free = np.ones(len(saved.config.attributes), np.float32)
+    free = control(saved.config.attributes, in_photo=True)
 
     def run(variables, images, keys):
         x = inference.to_float(images)
         shown = (inference.predict_attributes(networks, variables["discriminator"], x) > 0.5).astype(np.float32)
         z = inference.pseudonym_seeds(keys, saved.config.z_dim)
-        y, _, opened = inference.anonymize(networks, variables, x, shown, free, shown, z, np.ones(count, np.float32))
+        base, whole = free.resolve(shown), np.ones(count, np.float32)
+        y, _, opened = inference.anonymize(networks, variables, x, shown, free.change, base, z, whole)
         return y, opened
 
     y, opened = jax.device_get(network_jit(run)(saved.variables, faces, jax.random.split(jax.random.key(0), count)))
