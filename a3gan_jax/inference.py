@@ -13,7 +13,7 @@ Variables = Any
 
 #: A trained model draws its pseudonyms nearer to the middle than training did: fewer broken faces, people less unlike
 #: one another (the truncation trick, arXiv 1809.11096). The value is our own choice, by eye and by how many pairs of
-#: pseudonyms dlib takes for one person (0.6: .45, 0.8: .26, 1: .18 of the default weights' on CelebA's validation part).
+#: pseudonyms dlib takes for one person (0.6: .45, 0.8: .26, 1: .18 on CelebA's validation part).
 TRUNCATION = 0.8
 
 
