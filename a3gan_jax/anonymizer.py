@@ -132,8 +132,9 @@ class Anonymizer:
             strength: as for ``FaceModel.anonymize``. Below 1 the original shows through, and there is no check.
             seed: of all pseudonyms, 0 <= seed < 2**32; or for each photo one a face.
             choose: each person takes the one of ``replacement.CANDIDATES`` seeds, ``seed`` and others that follow from
-                it, that looks most natural to the model's discriminator. None: where ``people`` is None; people who
-                are known keep the pseudonym of their seed, whatever else they are shown in.
+                it, that looks natural to the model's discriminator and unlike the original to the recogniser. None:
+                where ``people`` is None; people who are known keep the pseudonym of their seed, whatever else they are
+                shown in.
             check: a recogniser compares each face of the result with its original, by the original's points and by
                 those of faces that ``detector`` finds anew. If it finds the same person, other seeds are tried, then
                 the face is covered.
@@ -166,7 +167,8 @@ class Anonymizer:
             control = attribute_words.control(self.model.attribute_names, in_photo=True)
         check = check and strength == 1.0
         replacement.locate(faces, images, self.model.image_size, min_face)
-        if check or spare is not None or only is not None:
+        choose = (people is None if choose is None else choose) and strength > 0
+        if check or choose or spare is not None or only is not None:
             replacement.look(faces, images, self.recognizer)
         known = [references(who, self.detector, self.recognizer) if who is not None else None for who in (spare, only)]
         replacement.select(faces, *known)
@@ -188,9 +190,10 @@ class Anonymizer:
                 np.array([fingerprint(face.crop) if face.person is None else face.person for face in tried]),
             )
 
-        if (people is None if choose is None else choose) and strength > 0:
+        if choose:
             # at full strength, so that the dial turns towards the same face wherever it stands
-            replacement.choose(faces, functools.partial(generate, strength=1.0), self.model.naturalness)
+            whole = functools.partial(generate, strength=1.0)
+            replacement.choose(faces, whole, self.model.naturalness, self.recognizer)
         judges = (self.recognizer, self.detector) if check else (None, None)
         results = replacement.replace(images, faces, generate, *judges)
         outcomes = [(face.photo, self._outcome(face)) for face in faces]

@@ -2,9 +2,9 @@
 
 A pseudonym that is chosen frame by frame would change from one to the next. So the recogniser looks at every eighth
 sight of a track, some of them at once, before they come out, and before the first of the track does. By these first
-sights the most natural seed is chosen. Where the recogniser finds the original in one of them another seed is taken,
-from then on for all frames; where no seed passes the track is covered from then on, to its end. A track that could not
-be checked yet is covered. Attributes, too, come from several frames.
+sights a seed is chosen that looks natural and unlike the original. Where the recogniser finds the original in one of
+them another seed is taken, from then on for all frames; where no seed passes the track is covered from then on, to its
+end. A track that could not be checked yet is covered. Attributes, too, come from several frames.
 """
 
 import dataclasses

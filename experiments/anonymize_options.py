@@ -56,7 +56,7 @@ def parse(description: str, arguments: Sequence[str] | None) -> tuple[argparse.A
     add("--set", type=values, default={}, metavar="A=1,B=0", help="attributes with a given value")
     add("--strength", type=float, default=1.0, metavar="0..1", help="1 anonymises, below the original shows through")
     add("--seed", type=int, default=0, help="another seed, other pseudonyms")
-    add("--no-check", action="store_true", help="do not ask a recogniser whether the original is gone")
+    add("--no-check", action="store_true", help="do not have a recogniser say whether the original is gone")
     add = parser.add_argument_group("which faces").add_argument
     add("--threshold", type=float, metavar="0..1", help=f"score that a face needs; default: {DETECTOR_SCORE}")
     add("--min-face", type=float, metavar="PX", help=f"narrower faces are covered; default: {MIN_FACE}")

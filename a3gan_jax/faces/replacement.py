@@ -134,31 +134,54 @@ def select(faces: Sequence[Face], spare: np.ndarray | None, only: np.ndarray | N
             face.outcome, face.reason = "spared", "none of the people to anonymise"
 
 
-def choose(faces: Sequence[Face], generate: Generate, judge: Judge) -> None:
-    """Orders the candidates of the faces that are to be anonymised: the most natural first, as ``judge`` sees them
-    where they will stand. The faces of a person, whatever their own seeds, have one order.
+def choose(faces: Sequence[Face], generate: Generate, judge: Judge, embed: Embed) -> None:
+    """Orders the candidates of the faces that are to be anonymised, which have embeddings.
+
+    First come those that look natural to ``judge``, put back into their crops, and unlike the original to the
+    recogniser. The faces of a person, whatever their own seeds, have one order.
 
     A generator makes better faces of some seeds than of others, and which they are differs from face to face (rejection
-    by the discriminator, arXiv 1810.06758). What the original was has no part in it beyond what stays around the face.
+    by the discriminator, arXiv 1810.06758). By themselves the most natural are more like their originals than others;
+    so both count alike, in standard deviations over the candidates (our own choice, by dlib on validation photos).
     """
     people = _people(faces)
     tried = [face for some in people.values() for face in some]
     if not tried:
         return
-    crops, scores = np.stack([face.crop for face in tried]), np.empty((CANDIDATES, len(tried)))
-    for number, row in enumerate(scores):
+    crops = np.stack([face.crop for face in tried])
+    natural, alike = np.empty((2, CANDIDATES, len(tried)))
+    for number in range(CANDIDATES):
         for face in tried:
             face.seed = face.candidates[number]
         images, _, _, finite = generate(crops, tried)
         shown = blending.on_crops(blending.match_colors(images, crops), crops)
-        row[:] = np.where(finite, judge(shown), -np.inf)
+        templates = [on_template(crop, _crop_points(face)) for crop, face in zip(shown, tried, strict=True)]
+        embeddings = embed(np.stack(templates))
+        alike[number] = [face.embedding @ embedding for face, embedding in zip(tried, embeddings, strict=True)]
+        natural[number] = np.where(finite & np.isfinite(alike[number]), judge(shown), np.nan)
     start = 0
     for some in people.values():
-        order = np.argsort(-scores[:, start : start + len(some)].mean(1), kind="stable")
+        part = slice(start, start + len(some))
+        score = _standard(natural[:, part].mean(1)) - _standard(alike[:, part].mean(1))
+        order = np.argsort(-score, kind="stable")  # what is no number comes last
         start += len(some)
         for face in some:
             face.candidates = tuple(face.candidates[number] for number in order)
             face.seed = face.candidates[0]
+
+
+def _crop_points(face: Face) -> np.ndarray:
+    """The five points of a face in its crop: (5, 2), in pixels."""
+    matrix = face.placement.to_crop(face.crop.shape[0])
+    return face.placement.landmarks @ matrix[:, :2].T + matrix[:, 2]
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Values (N,) in standard deviations from their mean; what is no number has no part in either."""
+    if not np.isfinite(values).any():
+        return values
+    away = values - np.nanmean(values)
+    return away / (np.nanstd(values) or 1)
 
 
 def replace(

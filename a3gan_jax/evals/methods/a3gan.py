@@ -74,7 +74,7 @@ class A3GAN:
         parts = [f"A3GAN{'' if ainet else ' without AINet'}", weights, f"strength {strength:g}, seed {seed}"]
         parts += [f"kept: {kept}"] if kept else []
         parts += [f"taken off: {taken}"] if taken else []
-        parts += [] if ablation else ["the most natural of several seeds"]
+        parts += [] if ablation else ["of several seeds one that looks natural and unlike the original"]
         self.description = ", ".join([*parts, "checked by a recogniser" if check else "unchecked"])
         self._anonymizer = anonymizer
         self._options = dict(seed=seed, strength=strength, choose=not ablation, check=check, control=wanted)

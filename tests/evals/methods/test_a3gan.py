@@ -89,9 +89,11 @@ def test_the_check_covers_whom_a_recogniser_finds_again(model, street):
 
 
 def test_strength_lets_the_original_through_and_has_no_check(model, street):
-    method = A3GAN(Anonymizer(model, detector=never_asked, recognizer=never_asked), "weights", strength=0.5)
+    method = A3GAN(Anonymizer(model, detector=never_asked, recognizer=alike), "weights", strength=0.5)
     assert method.name == "a3gan:0.5" and "strength 0.5" in method.description and "unchecked" in method.description
     (result,) = method([street], [FACES], FILES)
+    (photo,) = method.edit([street], [FACES], FILES)
+    assert {told.outcome for told in photo.faces} == {"anonymised"}  # a check would cover them
     assert (result != unchecked(model)([street], [FACES], FILES)[0]).any()
     with pytest.raises(ValueError, match=r"strength in \(0, 1\], not 0"):
         unchecked(model, strength=0)
