@@ -1,4 +1,4 @@
-"""Averages models of one training line into one, which makes fewer broken faces than any of them.
+"""Averages models of one training line into one, which may make fewer broken faces than any of them.
 
     python -m tools.average_models MODEL MODEL ... --to=DIR
 
@@ -7,12 +7,13 @@ array of DIR is the mean of theirs (model soups, Wortsman et al., arXiv 2203.054
 trained on from one another or from one ancestor; of models trained apart the mean is noise. Judge it before use:
 tools/measure_anonymization.py, and your eyes.
 
-Exit codes: 0 DIR is written; 2 a wrong command line, or models that do not go together.
+DIR must not exist yet. Exit codes: 0 it is written; 2 a wrong command line, or models that do not go together.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -45,9 +46,11 @@ def average(models: Sequence[SavedModel]) -> SavedModel:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="model folder, workdir, or name in the package")
-    parser.add_argument("--to", required=True, metavar="DIR", help="model folder to write")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="model folder to write")
     given = parser.parse_args()
     try:
+        if given.to.exists():
+            raise FileExistsError(f"{given.to} exists: choose another folder")
         mean = average([read_model(model) for model in given.models])
         export_model(given.to, mean.config, mean.variables, mean.step)
     except (FileNotFoundError, FileExistsError, ValueError) as error:  # what a user can do something about

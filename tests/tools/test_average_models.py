@@ -68,9 +68,8 @@ def test_what_does_not_go_together_is_refused(run, models, names, cause):
     assert not (models / "mean").exists()
 
 
-def test_a_folder_that_is_no_model_stays(run, models):
-    (models / "mean").mkdir()
-    (models / "mean" / "letter.txt").write_text("dear")
+def test_what_is_there_stays(run, models):
+    (models / "narrower").rename(models / "mean")
     code, said = run("first", "second")
-    assert code == 2 and "is not a model" in said
-    assert [path.name for path in (models / "mean").iterdir()] == ["letter.txt"]
+    assert code == 2 and "mean exists: choose another folder" in said
+    assert load_model(models / "mean").config.base == 2
