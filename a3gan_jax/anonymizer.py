@@ -158,9 +158,12 @@ class Anonymizer:
         if detections is None:
             detections = [self.detector(image) for image in images]
         faces = _faces(len(images), detections, people, seed)
-        labels = None if attributes is None else np.array([row for rows in attributes for row in rows])
-        if labels is not None and len(labels) != len(faces):
-            raise ValueError(f"attributes are given for {len(labels)} faces, there are {len(faces)}")
+        if attributes is not None:
+            labels = [row for rows in attributes for row in rows]
+            if len(labels) != len(faces):
+                raise ValueError(f"attributes are given for {len(labels)} faces, there are {len(faces)}")
+            for face, shown in zip(faces, labels, strict=True):
+                face.before = shown
         if region is not None:
             replacement.restrict(faces, region)
         if control is None:
@@ -172,18 +175,18 @@ class Anonymizer:
             replacement.look(faces, images, self.recognizer)
         known = [references(who, self.detector, self.recognizer) if who is not None else None for who in (spare, only)]
         replacement.select(faces, *known)
-        placed = [row for row, face in enumerate(faces) if face.crop is not None]
-        if labels is None and placed:
-            labels = np.empty((len(faces), len(self.model.attribute_names)), np.uint8)
-            labels[placed] = self.model.predict_attributes(np.stack([faces[row].crop for row in placed]))
-        rows = {id(face): row for row, face in enumerate(faces)}
+        placed = [face for face in faces if face.crop is not None]
+        if attributes is None and placed:
+            labels = self.model.predict_attributes(np.stack([face.crop for face in placed]))
+            for face, shown in zip(placed, labels, strict=True):
+                face.before = shown
 
         def generate(
             crops: np.ndarray, tried: Sequence[Face], strength: float = strength
         ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
             return self.model.generate(
                 crops,
-                labels[[rows[id(face)] for face in tried]],
+                np.stack([face.before for face in tried]),
                 control,
                 strength,
                 np.array([face.seed for face in tried]),

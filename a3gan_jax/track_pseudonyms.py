@@ -25,6 +25,7 @@ SPACING = 8  # from one sight of a track that is checked to the next
 CHECK_EVERY = 3  # calls of ``replace``, with eight frames each and twenty known beyond them: before they come out
 TRUSTED_GAP = 5  # frames; a face that was last seen longer ago is covered: where its points lie is a guess
 MARGIN = 0.03  # by which a covered box grows on all sides for each frame of its gap
+LOOK_EVERY = 4  # sights of a track of whose attributes notes were taken; before that, every one
 SURE = 0.15  # share of frames, beyond one half, that changes an attribute
 
 
@@ -51,6 +52,7 @@ class _Track:
     next_sample: int = 0
     shares: np.ndarray | None = None  # (K,), of the frames that show an attribute
     attributes: np.ndarray | None = None  # (K,) uint8
+    shown: int = 0  # sights that came out
     anonymised: int = 0
     covered: int = 0
     reason: str = ""
@@ -160,12 +162,15 @@ class TrackPseudonyms:
         return not track.lost and (track.checked or not self._check)
 
     def _note_attributes(self, images: Sequence[np.ndarray], faces: Sequence[Sequence[TrackedFace]]) -> None:
-        """Sets the attributes of tracks to what most of these frames and of those before show."""
+        """Sets the attributes of tracks to what most of these frames and of those before show, by some of them."""
         model, found = self._anonymizer.model, []
         size = model.image_size
         for image, some in zip(images, faces, strict=True):
             for each in some:
-                if not isinstance(placement := place(each.face), str):
+                track = self._tracks[each.track]
+                due = track.attributes is None or track.shown % LOOK_EVERY == 0
+                track.shown += 1
+                if due and not isinstance(placement := place(each.face), str):
                     found.append((each.track, resample(image, placement.to_crop(size), size, size)))
         k = len(model.attribute_names)
         shown = model.predict_attributes(np.stack([crop for _, crop in found])) if found else np.empty((0, k))

@@ -73,8 +73,12 @@ def resample(image: np.ndarray, matrix: np.ndarray, width: int, height: int, *, 
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ linear.T + shift
     start = np.floor(corners.min(0)).astype(int) - 3 * shrink
     end = np.ceil(corners.max(0)).astype(int) + 4 * shrink
-    rows, columns = np.arange(start[1], end[1]), np.arange(start[0], end[0])
-    source = Image.fromarray(image.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip"))
+    if (start >= 0).all() and (end <= image.shape[1::-1]).all():
+        part = image[start[1] : end[1], start[0] : end[0]]
+    else:
+        rows, columns = np.arange(start[1], end[1]), np.arange(start[0], end[0])
+        part = image.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip")
+    source = Image.fromarray(part)
     if shrink > 1:
         source = source.reduce(shrink)
     elif enlarge > 1:

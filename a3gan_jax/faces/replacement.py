@@ -1,8 +1,10 @@
 """The way of the faces in photos: placed, cut out, replaced, put back, checked; what fails is covered."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Literal
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -18,8 +20,12 @@ MIN_FACE = 16  # pixels; the shorter side of a smaller box is too short for a ne
 CLEAR_FACE = 40  # pixels; a smaller box is too small to tell who it is
 FOUND_AGAIN = 0.3  # intersection over union from which on a face in the result is one that was replaced
 CANDIDATES = 8  # seeds that a face may take before it is covered
+TRIALS = 64  # faces that are made together to choose among seeds: whole batches, in bounded memory
 NEXT_SEED = 0x9E3779B9  # from one candidate to the next, modulo 2**32: far from the seeds 1, 2, 3 ... that people take
 
+THREADS = min(4, os.cpu_count() or 1)  # that cut faces out of photos, and put them back
+
+T, R = TypeVar("T"), TypeVar("R")
 Outcome = Literal["anonymised", "covered", "spared"]
 
 
@@ -37,7 +43,7 @@ class Face:
         reason: why it is covered or spared.
         crop: (S, S, 3) uint8, its original at the model's size, where it is to be replaced.
         new: (S, S, 3) uint8, what takes its place.
-        before, after: (K,) uint8 in {0, 1}, attributes.
+        before, after: (K,) uint8 in {0, 1}, attributes that it shows and that its pseudonym shall show.
         embedding: (D,) of the original, where a recogniser was asked.
         cosine: between the original and what the result shows.
         candidates: the seeds that it may take, in the order in which they are tried.
@@ -107,7 +113,13 @@ def locate(faces: Sequence[Face], images: Sequence[np.ndarray], size: int, min_f
             _cover(face, placed)
         else:
             face.placement = placed
-            face.crop = resample(images[face.photo], placed.to_crop(size), size, size)
+    placed = [face for face in faces if face.placement is not None]
+
+    def crop(face: Face) -> np.ndarray:
+        return resample(images[face.photo], face.placement.to_crop(size), size, size)
+
+    for face, cut in zip(placed, _together(crop, placed), strict=True):
+        face.crop = cut
 
 
 def look(faces: Sequence[Face], images: Sequence[np.ndarray], embed: Embed) -> None:
@@ -148,21 +160,22 @@ def choose(faces: Sequence[Face], generate: Generate, judge: Judge, embed: Embed
     tried = [face for some in people.values() for face in some]
     if not tried:
         return
-    crops = np.stack([face.crop for face in tried])
-    natural, alike = np.empty((2, CANDIDATES, len(tried)))
-    for number in range(CANDIDATES):
-        for face in tried:
-            face.seed = face.candidates[number]
-        images, _, _, finite = generate(crops, tried)
+    trials = [dataclasses.replace(face, seed=seed) for face in tried for seed in face.candidates]
+    natural, alike = np.empty((2, len(trials)))
+    for start in range(0, len(trials), TRIALS):
+        part = slice(start, start + TRIALS)
+        crops = np.stack([trial.crop for trial in trials[part]])
+        images, _, _, finite = generate(crops, trials[part])
         shown = blending.on_crops(blending.match_colors(images, crops), crops)
-        templates = [on_template(crop, _crop_points(face)) for crop, face in zip(shown, tried, strict=True)]
+        templates = [on_template(crop, _crop_points(trial)) for crop, trial in zip(shown, trials[part], strict=True)]
         embeddings = embed(np.stack(templates))
-        alike[number] = [face.embedding @ embedding for face, embedding in zip(tried, embeddings, strict=True)]
-        natural[number] = np.where(finite & np.isfinite(alike[number]), judge(shown), np.nan)
+        alike[part] = [trial.embedding @ found for trial, found in zip(trials[part], embeddings, strict=True)]
+        natural[part] = np.where(finite & np.isfinite(alike[part]), judge(shown), np.nan)
+    natural, alike = (scores.reshape(len(tried), CANDIDATES) for scores in (natural, alike))
     start = 0
     for some in people.values():
         part = slice(start, start + len(some))
-        score = _standard(natural[:, part].mean(1)) - _standard(alike[:, part].mean(1))
+        score = _standard(natural[part].mean(0)) - _standard(alike[part].mean(0))
         order = np.argsort(-score, kind="stable")  # what is no number comes last
         start += len(some)
         for face in some:
@@ -229,10 +242,11 @@ def replace(
         for face, choice in zip(people[person], best[person][1], strict=True):
             vars(face).update(vars(choice))
             checked.pop(face.photo, None)
-    return [
-        checked[i] if i in checked else compose(image, [face for face in faces if face.photo == i])
-        for i, image in enumerate(images)
-    ]
+
+    def finished(i: int) -> np.ndarray:
+        return checked[i] if i in checked else compose(images[i], [face for face in faces if face.photo == i])
+
+    return _together(finished, range(len(images)))
 
 
 def compose(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
@@ -245,6 +259,12 @@ def compose(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     for box in sorted(covered, key=lambda box: -box[2:].prod()):
         cover(result, box, keep)
     return result
+
+
+def _together(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """What a function of arrays makes of items, in their order; several at once, for numpy and Pillow let them."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(function, items))
 
 
 def _people(faces: Sequence[Face]) -> dict[int, list[Face]]:

@@ -24,25 +24,33 @@ def test_suppression_by_hand():
 def test_one_cell_decoded_by_hand():
     outputs = {}
     for stride in detector.STRIDES:
-        cells = (detector.SIDE // stride) ** 2
+        cells = (640 // stride) * (320 // stride)
         for name, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
             outputs[f"{name}_{stride}"] = np.zeros((1, cells, width), np.float32)
     cell = 3 * (640 // 16) + 5  # row 3, column 5 of the grid of stride 16
     outputs["cls_16"][0, cell], outputs["obj_16"][0, cell] = 0.81, 1.0
     outputs["bbox_16"][0, cell] = [0.5, 0.25, np.log(4), np.log(2)]
     outputs["kps_16"][0, cell, :2] = [1, -1]
-    boxes, landmarks, scores = detector._decode(outputs, 0.7)
+    boxes, landmarks, scores = detector._decode(outputs, 640, 0.7)
     np.testing.assert_allclose(boxes, [[88 - 32, 52 - 16, 64, 32]], rtol=1e-5)  # centre (5.5, 3.25) * 16
     np.testing.assert_allclose(landmarks[0, :2], [[96, 32], [80, 48]], rtol=1e-5)
     np.testing.assert_allclose(scores, [0.9], rtol=1e-5)
 
 
 def test_large_photos_are_shrunk_and_small_ones_are_not():
-    square, scale = detector._letterbox(np.full((320, 1280, 3), 7, np.uint8))
-    assert scale == 0.5 and square.shape == (640, 640, 3)
-    assert (square[:160] == 7).all() and not square[160:].any()
-    square, scale = detector._letterbox(np.full((100, 50, 3), 7, np.uint8))
-    assert scale == 1.0 and square.sum() == 100 * 50 * 3 * 7
+    shown, scale = detector._letterbox(np.full((340, 1280, 3), 7, np.uint8))
+    assert scale == 0.5 and shown.shape == (192, 640, 3)
+    assert (shown[:170] == 7).all() and not shown[170:].any()
+    shown, scale = detector._letterbox(np.full((100, 50, 3), 7, np.uint8))
+    assert scale == 1.0 and shown.shape == (128, 64, 3) and shown.sum() == 100 * 50 * 3 * 7
+
+
+def test_a_face_is_found_where_it_was_whatever_black_lies_beyond():
+    yunet, photo = YuNet(score=0.3), ProceduralFaces(1, image_size=192)[0]["image"]
+    (face,) = yunet(photo)
+    (other,) = yunet(np.pad(photo, ((0, 448), (0, 192), (0, 0))))
+    np.testing.assert_allclose(other.landmarks, face.landmarks, atol=2)
+    assert abs(other.score - face.score) < 0.05
 
 
 def test_a_drawn_face_is_found_where_it_is():
@@ -76,8 +84,8 @@ class SearchedInBlocks(YuNet):
         self._overlap = 0.3
 
     def _search(self, image):
-        square, scale = detector._letterbox(image)
-        rows, columns = np.nonzero(square[..., 0] > 128)
+        shown, scale = detector._letterbox(image)
+        rows, columns = np.nonzero(shown[..., 0] > 128)
         if not rows.size or np.ptp(rows) < 9:
             return np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0)
         box = np.array([columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]) / scale
