@@ -12,7 +12,7 @@ from a3gan_jax import attributes as attribute_words
 from a3gan_jax.attributes import Control
 from a3gan_jax.checkpoint import SavedModel
 from a3gan_jax.face_model import FaceModel, fingerprint, unsigned
-from a3gan_jax.faces import replacement
+from a3gan_jax.faces import choice, replacement
 from a3gan_jax.faces.detector import Detection, YuNet
 from a3gan_jax.faces.identity import Embed, TemplateEmbedder, references
 from a3gan_jax.faces.replacement import MIN_FACE, Face, Outcome
@@ -196,7 +196,7 @@ class Anonymizer:
         if choose:
             # at full strength, so that the dial turns towards the same face wherever it stands
             whole = functools.partial(generate, strength=1.0)
-            replacement.choose(faces, whole, self.model.naturalness, self.recognizer)
+            choice.choose(faces, whole, self.model.naturalness, self.recognizer)
         judges = (self.recognizer, self.detector) if check else (None, None)
         results = replacement.replace(images, faces, generate, *judges)
         outcomes = [(face.photo, self._outcome(face)) for face in faces]

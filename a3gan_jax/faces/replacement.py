@@ -20,7 +20,6 @@ MIN_FACE = 16  # pixels; the shorter side of a smaller box is too short for a ne
 CLEAR_FACE = 40  # pixels; a smaller box is too small to tell who it is
 FOUND_AGAIN = 0.3  # intersection over union from which on a face in the result is one that was replaced
 CANDIDATES = 8  # seeds that a face may take before it is covered
-TRIALS = 64  # faces that are made together to choose among seeds: whole batches, in bounded memory
 NEXT_SEED = 0x9E3779B9  # from one candidate to the next, modulo 2**32: far from the seeds 1, 2, 3 ... that people take
 
 THREADS = min(4, os.cpu_count() or 1)  # that cut faces out of photos, and put them back
@@ -71,8 +70,6 @@ class Face:
 #: Crops (N, S, S, 3) uint8 of faces (N,) -> for each crop the new one, attributes before and after, and whether the
 #: network's output was finite.
 Generate = Callable[[np.ndarray, Sequence[Face]], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
-#: Crops (N, S, S, 3) uint8 -> (N,), the higher the more natural.
-Judge = Callable[[np.ndarray], np.ndarray]
 
 
 def restrict(faces: Sequence[Face], region: tuple[float, float, float, float]) -> None:
@@ -146,57 +143,6 @@ def select(faces: Sequence[Face], spare: np.ndarray | None, only: np.ndarray | N
             face.outcome, face.reason = "spared", "none of the people to anonymise"
 
 
-def choose(faces: Sequence[Face], generate: Generate, judge: Judge, embed: Embed) -> None:
-    """Orders the candidates of the faces that are to be anonymised, which have embeddings.
-
-    First come those that look natural to ``judge``, put back into their crops, and unlike the original to the
-    recogniser. The faces of a person, whatever their own seeds, have one order.
-
-    A generator makes better faces of some seeds than of others, and which they are differs from face to face (rejection
-    by the discriminator, arXiv 1810.06758). By themselves the most natural are more like their originals than others;
-    so both count alike, in standard deviations over the candidates (our own choice, by dlib on validation photos).
-    """
-    people = _people(faces)
-    tried = [face for some in people.values() for face in some]
-    if not tried:
-        return
-    trials = [dataclasses.replace(face, seed=seed) for face in tried for seed in face.candidates]
-    natural, alike = np.empty((2, len(trials)))
-    for start in range(0, len(trials), TRIALS):
-        part = slice(start, start + TRIALS)
-        crops = np.stack([trial.crop for trial in trials[part]])
-        images, _, _, finite = generate(crops, trials[part])
-        shown = blending.on_crops(blending.match_colors(images, crops), crops)
-        templates = [on_template(crop, _crop_points(trial)) for crop, trial in zip(shown, trials[part], strict=True)]
-        embeddings = embed(np.stack(templates))
-        alike[part] = [trial.embedding @ found for trial, found in zip(trials[part], embeddings, strict=True)]
-        natural[part] = np.where(finite & np.isfinite(alike[part]), judge(shown), np.nan)
-    natural, alike = (scores.reshape(len(tried), CANDIDATES) for scores in (natural, alike))
-    start = 0
-    for some in people.values():
-        part = slice(start, start + len(some))
-        score = _standard(natural[part].mean(0)) - _standard(alike[part].mean(0))
-        order = np.argsort(-score, kind="stable")  # what is no number comes last
-        start += len(some)
-        for face in some:
-            face.candidates = tuple(face.candidates[number] for number in order)
-            face.seed = face.candidates[0]
-
-
-def _crop_points(face: Face) -> np.ndarray:
-    """The five points of a face in its crop: (5, 2), in pixels."""
-    matrix = face.placement.to_crop(face.crop.shape[0])
-    return face.placement.landmarks @ matrix[:, :2].T + matrix[:, 2]
-
-
-def _standard(values: np.ndarray) -> np.ndarray:
-    """Values (N,) in standard deviations from their mean; what is no number has no part in either."""
-    if not np.isfinite(values).any():
-        return values
-    away = values - np.nanmean(values)
-    return away / (np.nanstd(values) or 1)
-
-
 def replace(
     images: Sequence[np.ndarray],
     faces: Sequence[Face],
@@ -220,7 +166,7 @@ def replace(
     Returns:
         New arrays; of a photo without a face to replace or cover, a copy.
     """
-    people = _people(faces)
+    people = by_person(faces)
     best: dict[int, tuple[int, list[Face]]] = {}  # person -> failures, the faces as they then were
     checked: dict[int, np.ndarray] = {}  # photo -> as it was checked last
     waiting = list(people)
@@ -267,7 +213,7 @@ def _together(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         return list(pool.map(function, items))
 
 
-def _people(faces: Sequence[Face]) -> dict[int, list[Face]]:
+def by_person(faces: Sequence[Face]) -> dict[int, list[Face]]:
     """The faces that are to be anonymised, by who they are."""
     people: dict[int, list[Face]] = {}
     for number, face in enumerate(faces):
