@@ -25,8 +25,9 @@ BOX_FADE = 1.25, 1.5
 TURN = 0.02, 0.07
 # On the side to which a turned head looks the face ends beside its outermost points and behind it is background: where
 # the mask begins and ends to fade beside the far eye, the nose tip and the far corner of the mouth, in shares of the
-# crop's side, and how much later both while a head is hardly turned (by eye, in 60 photos of drivers).
-FAR_FADE = (0.03, 0.075), (0.015, 0.05), (0.03, 0.08)
+# crop's side, and how much later both while a head is hardly turned (by eye, in 60 photos of drivers and 9 of
+# groups).
+FAR_FADE = (0.04, 0.095), (0.025, 0.07), (0.04, 0.1)
 FAR_BESIDE = 0.15
 
 COLOR_REACH = 0.12  # standard deviation of the colour match, in shares of the crop's side
