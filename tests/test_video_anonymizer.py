@@ -19,7 +19,7 @@ from a3gan_jax.media.stages import ahead
 from a3gan_jax.media.video import VideoReader
 from a3gan_jax.media.video_writer import pixels
 from a3gan_jax.networks import ModelConfig
-from a3gan_jax.track_pseudonyms import SPACING, TRUSTED_GAP
+from a3gan_jax.track_pseudonyms import LOOK_EVERY, SPACING, TRUSTED_GAP
 from a3gan_jax.video_anonymizer import CHUNK, FOLLOWING, QUEUE, anonymize_video
 from tests.random_models import random_model
 
@@ -90,13 +90,14 @@ class Painter:
 
     def __init__(self, failing: tuple[int, ...] = (), wrong_at: int | None = None, better: int = 0):
         self.failing, self.wrong_at, self.better = failing, wrong_at, better
-        self.people, self.seeds, self.attributes, self.checks = set(), [], [], 0
+        self.people, self.seeds, self.attributes, self.checks, self.looks = set(), [], [], 0, 0
         self._rng = np.random.default_rng(0)
         self.model = SimpleNamespace(
             image_size=16, attribute_names=("Male", "Smiling"), predict_attributes=self._predict_attributes
         )
 
     def _predict_attributes(self, crops: np.ndarray) -> np.ndarray:
+        self.looks += len(crops)
         return np.stack([self._rng.random(len(crops)) < 0.8, np.zeros(len(crops), bool)], axis=1).astype(np.uint8)
 
     def anonymize_photos(
@@ -202,6 +203,7 @@ def test_one_person_keeps_one_pseudonym_and_one_look(tmp_path):
     run(tmp_path, painter, SquareDetector())
     assert painter.people == {0} and set(painter.seeds) == {0}
     assert painter.attributes == [[1, 0]] * 40  # predictions of single frames differ in every fifth
+    assert painter.looks == CHUNK + (40 - CHUNK) // LOOK_EVERY  # at all frames of the first chunk, then at some
 
 
 @pytest.mark.parametrize("options", [{}, {"check": False}, {"strength": 0.5}])

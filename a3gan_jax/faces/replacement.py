@@ -110,13 +110,13 @@ def locate(faces: Sequence[Face], images: Sequence[np.ndarray], size: int, min_f
             _cover(face, placed)
         else:
             face.placement = placed
-    placed = [face for face in faces if face.placement is not None]
+    located = [face for face in faces if face.placement is not None]
 
-    def crop(face: Face) -> np.ndarray:
+    def cut_out(face: Face) -> np.ndarray:
         return resample(images[face.photo], face.placement.to_crop(size), size, size)
 
-    for face, cut in zip(placed, _together(crop, placed), strict=True):
-        face.crop = cut
+    for face, crop in zip(located, _together(cut_out, located), strict=True):
+        face.crop = crop
 
 
 def look(faces: Sequence[Face], images: Sequence[np.ndarray], embed: Embed) -> None:
