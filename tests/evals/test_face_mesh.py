@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from a3gan_jax.evals.face_mesh import CHIN, COLUMNS, EYES, FOREHEAD, MeshObserver, head_pose, in_photo, opening, square
+from a3gan_jax.evals.face_mesh import CHIN, COLUMNS, EYES, FOREHEAD, MeshObserver, head_pose, in_photo, opening
+from a3gan_jax.faces.contour import square
 from a3gan_jax.faces.detector import Detection
 from tests.evals.astronaut import astronaut, mirrored, painted
 

@@ -72,8 +72,12 @@ def test_the_packages_weights_are_small_and_whole():
     files = sorted(weights.FOLDER.glob("*.npz"))
     assert sum(file.stat().st_size for file in files) <= 16 << 20
     for file in files:
+        with np.load(file, allow_pickle=False) as arrays:
+            assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+        assert "python -m" in (weights.FOLDER / f"{file.stem}.md").read_text(), "a card gives its commands"
+    models = [file for file in files if file.stem != "face_contour"]
+    assert [file.stem for file in models] == ["celeba", "fairface"]
+    for file in models:
         model = packaged_model(file.stem)
         assert {"generator", "ainet", "discriminator"} == set(model.variables)
-        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(model.variables))
-        assert (weights.FOLDER / f"{file.stem}.md").read_text().count("python -m") >= 2, "a card gives its commands"
         assert json.loads((weights.FOLDER / f"{file.stem}.json").read_text())["step"] == model.step
