@@ -19,6 +19,7 @@ from a3gan_jax.faces.replacement import MIN_FACE, Face, Outcome
 from a3gan_jax.weights import read_model
 
 Detector = Callable[[np.ndarray], list[Detection]]
+EYEGLASSES = "Eyeglasses"
 DETECTOR_SCORE = 0.6  # of the detector that is used by default: what it finds below is seldom a face
 
 
@@ -180,6 +181,10 @@ class Anonymizer:
             labels = self.model.predict_attributes(np.stack([face.crop for face in placed]))
             for face, shown in zip(placed, labels, strict=True):
                 face.before = shown
+        if EYEGLASSES in self.model.attribute_names:
+            number = self.model.attribute_names.index(EYEGLASSES)
+            for face in placed:
+                face.placement = dataclasses.replace(face.placement, eyeglasses=bool(face.before[number]))
 
         def generate(
             crops: np.ndarray, tried: Sequence[Face], strength: float = strength

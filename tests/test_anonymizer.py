@@ -65,7 +65,8 @@ def street() -> np.ndarray:
 
 def test_photos(anonymizer, street):
     other = street[::-1].copy()
-    first, second = anonymizer.anonymize_photos([street, other])
+    without = [np.zeros((2, len(NAMES)), np.uint8)] * 2  # eyeglasses reach beyond the ellipse
+    first, second = anonymizer.anonymize_photos([street, other], attributes=without)
     for image, result in ((street, first), (other, second)):
         assert (result.image.shape, result.image.dtype) == (image.shape, np.uint8)
         outside = np.ones(image.shape[:2], bool)
@@ -80,7 +81,17 @@ def test_photos(anonymizer, street):
             np.testing.assert_array_equal(told.landmarks, found.landmarks)
             assert tuple(told.before) == tuple(told.after) == NAMES and abs(told.cosine) < 0.3
         np.testing.assert_array_equal(result.image[outside], image[outside])
-    np.testing.assert_array_equal(anonymizer(street), first.image)
+    np.testing.assert_array_equal(anonymizer(street, attributes=without[:1]), first.image)
+
+
+def test_where_eyeglasses_are_worn_their_arms_go_too(anonymizer, street):
+    worn = np.zeros((2, len(NAMES)), np.uint8)
+    worn[0, NAMES.index("Eyeglasses")] = 1
+    (result,) = anonymizer.anonymize_photos([street], attributes=[worn], choose=False)
+    changed = (result.image != street).any(-1)
+    arms = [changed & ~ellipse(street.shape, place(found), *END) for found in FOUND]
+    beyond = arms[0] & arms[1]
+    assert beyond.any() and not (beyond & ~ellipse(street.shape, place(FOUND[0]), (0.5, 0.5), (0.5, 0.5))).any()
 
 
 def test_a_face_takes_the_seed_that_the_discriminator_likes_best(anonymizer, street):

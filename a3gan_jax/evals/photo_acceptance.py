@@ -6,9 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from a3gan_jax.anonymizer import AnonymizedPhoto, FaceOutcome
+from a3gan_jax.anonymizer import EYEGLASSES, AnonymizedPhoto, FaceOutcome
 from a3gan_jax.evals.face_comparison import Comparison, Look, change, compare, ellipse
-from a3gan_jax.faces.blending import END, box_fade
+from a3gan_jax.faces.blending import face_mask
+from a3gan_jax.faces.contour import outlines
 from a3gan_jax.faces.covering import ENLARGE
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.placement import place
@@ -92,7 +93,7 @@ def judge(
     faces = tuple(_face(original, photo, face, again, look) for face in found)
     boxes = tuple(_box(original, photo.image, box, found) for box in drawn)
     differs = (original != photo.image).any(-1)
-    outside = int((differs & ~masks(original.shape, photo.faces)).sum())
+    outside = int((differs & ~masks(original, photo.faces)).sum())
     far = differs.copy()
     for face in photo.faces:
         far[_rectangle(face.box, FAR)] = False
@@ -107,20 +108,21 @@ def judge(
     return PhotoVerdict(faces, boxes, outside, int(far.sum()), tuple(violations))
 
 
-def masks(shape: tuple[int, ...], faces: Sequence[FaceOutcome]) -> np.ndarray:
-    """(H, W) bool: the pixels that may change: within a crop's mask, and in the blocks over what is covered."""
-    allowed = np.zeros(shape[:2], bool)
+def masks(original: np.ndarray, faces: Sequence[FaceOutcome]) -> np.ndarray:
+    """(H, W) bool: the pixels of a photo that may change: in the masks of its faces, and in the blocks over what is
+    covered."""
+    allowed = np.zeros(original.shape[:2], bool)
     for face in faces:
         if face.outcome == "covered":
             allowed[_rectangle(face.box, ENLARGE)] = True
         elif face.outcome == "anonymised" and not isinstance(
             placement := place(Detection(face.box, face.landmarks, face.score)), str
         ):
-            where = placement.bounds(shape)
-            y, x = np.mgrid[where]
-            u, v = np.tensordot(placement.matrix[:, :2], np.stack([x, y]), 1) + placement.matrix[:, 2, None, None]
-            (cx, cy), (rx, ry) = END
-            allowed[where] |= (((u - cx) / rx) ** 2 + ((v - cy) / ry) ** 2 < 1) & (box_fade(placement, where) > 0)
+            worn = bool(face.before and face.before.get(EYEGLASSES))
+            (contour,) = outlines([original], [placement])
+            where = placement.bounds(original.shape)
+            placement = dataclasses.replace(placement, contour=contour, eyeglasses=worn)
+            allowed[where] |= face_mask(placement, where) > 0
     return allowed
 
 

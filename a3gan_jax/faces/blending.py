@@ -1,7 +1,7 @@
 """Putting generated crops in the place of the faces of a photo, without a seam and without a rest of the original.
 
 A face's mask is 1 in its core (forehead to chin, cheek to cheek) and fades to 0 before the crop ends, beside the box
-that a detector has drawn around the face, and beside the points that it has found on the far side of a turned head.
+that a detector has drawn around the face, and at the outline of a turned head.
 Where two faces come close each keeps its core: a crop also shows its neighbours, as they were, and must not bring them
 back.
 """
@@ -9,9 +9,12 @@ back.
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.ndimage import map_coordinates
+from skimage.measure import points_in_poly
 
 from a3gan_jax.faces.alignment import resample
 from a3gan_jax.faces.placement import Placement
+from a3gan_jax.models.face_mesh import CHIN
 
 # Ellipses in a crop of side 1: centre, radii (x, y). Our own choice; the chin lies at 0.93, the hairline at 0.18. A
 # wider core, which takes in ears and hair, left rims there; a nearer end leaves necks in boxes that people draw.
@@ -20,15 +23,18 @@ END = (0.5, 0.54), (0.41, 0.47)
 # Around the box of the face, in half its sides: where the mask begins and ends to fade whatever the ellipses say. In a
 # frontal face that is outside the core.
 BOX_FADE = 1.25, 1.5
-# How far the nose tip lies from the middle of the eyes, along them, in shares of the crop's side: from where on a head
-# is turned, and from where on fully (in 20 photos: frontal to 0.02, profiles 0.08 to 0.15).
-TURN = 0.02, 0.07
-# On the side to which a turned head looks the face ends beside its outermost points and behind it is background: where
-# the mask begins and ends to fade beside the far eye, the nose tip and the far corner of the mouth, in shares of the
-# crop's side, and how much later both while a head is hardly turned (by eye, in 60 photos of drivers and 9 of
-# groups).
-FAR_FADE = (0.04, 0.095), (0.025, 0.07), (0.04, 0.1)
-FAR_BESIDE = 0.15
+# On the side to which a turned head looks the face ends at its outline, and behind it is background: the mask fades so
+# far to both sides of it, in shares of the crop's side, and so much later while a head is hardly turned. Whatever the
+# outline says, what lies so near to the line from the far eye over the nose tip to the mouth, as the detector has found
+# them, lies inside.
+FAR_FADE = 0.015
+FAR_LATER = 0.08
+FAR_BESIDE = 0.03
+OUTLINE_CELLS = 96  # along a crop's side, for which the distance from the outline is computed
+# What eyeglasses add to the mask: a band from ear to ear, its middle, and half its height and half its width where it
+# begins and ends to fade; and how much farther than a turned head's outline it reaches (by eye, in 40 photos).
+ARMS_MIDDLE, ARMS_HEIGHT, ARMS_WIDTH = (0.5, 0.46), (0.07, 0.12), (0.43, 0.47)
+LENS = 0.09
 
 COLOR_REACH = 0.12  # standard deviation of the colour match, in shares of the crop's side
 COLOR_SCALE = 32.0  # a pixel's difference, in levels, from which on it is one of content more than of colour
@@ -51,11 +57,13 @@ def _fade(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _extent(placement: Placement, shape: tuple[int, ...]) -> tuple[slice, slice]:
     """Rows and columns of a photo of this shape beyond which a face's mask is 0."""
+    rows, columns = placement.bounds(shape)
+    if placement.eyeglasses:
+        return rows, columns
     centre, radii = END
     linear = np.linalg.inv(placement.matrix[:, :2])
     middle, reach = linear @ (np.array(centre) - placement.matrix[:, 2]), np.linalg.norm(linear * radii, axis=1)
     start, end = np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int) + 1
-    rows, columns = placement.bounds(shape)
     return (
         slice(max(rows.start, start[1]), min(rows.stop, end[1])),
         slice(max(columns.start, start[0]), min(columns.stop, end[0])),
@@ -76,10 +84,18 @@ def crop_mask(size: int) -> np.ndarray:
     return _fade(x, y)
 
 
-def on_crops(generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
-    """Generated crops (N, S, S, 3) uint8 put back into their originals, likewise, as a photo shows a frontal face."""
-    mask = crop_mask(generated.shape[1])[..., None]
-    return np.round(originals + mask * (generated - originals.astype(np.float64))).astype(np.uint8)
+def on_crops(generated: np.ndarray, originals: np.ndarray, placements: Sequence[Placement]) -> np.ndarray:
+    """Generated crops (N, S, S, 3) uint8 put back into their originals, likewise, as their photos will show them."""
+    size = generated.shape[1]
+    y, x = ((np.mgrid[:size, :size] + 0.5) / size).astype(np.float32)
+    masks = {}
+    for placement in placements:
+        if id(placement) not in masks:
+            back = np.linalg.inv(placement.matrix[:, :2])
+            columns, rows = np.tensordot(back, np.stack([x, y]) - placement.matrix[:, 2, None, None], 1)
+            masks[id(placement)] = _mask(placement, _box_distance(placement.box, rows, columns), x, y)
+    mask = np.stack([masks[id(placement)] for placement in placements])[..., None]
+    return np.rint(originals + mask * np.subtract(generated, originals, dtype=np.float32)).astype(np.uint8)
 
 
 def match_colors(generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
@@ -101,43 +117,78 @@ def match_colors(generated: np.ndarray, originals: np.ndarray) -> np.ndarray:
     return np.round(generated + total / weight).clip(0, 255).astype(np.uint8)
 
 
-def _box_distance(box: np.ndarray, where: tuple[slice, slice]) -> np.ndarray:
-    """How far the pixels of a rectangle lie from a box's centre, in half its sides: 1 on its border."""
-    rows, columns = (np.arange(part.start, part.stop) for part in where)
+def _box_distance(box: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """How far pixels lie from a box's centre, in half its sides: 1 on its border."""
     centre = box[:2] + box[2:] / 2
     x, y = (np.abs(line - c) * 2 / side for line, c, side in zip((columns, rows), centre, box[2:], strict=True))
-    return np.maximum(x, y[:, None]).astype(np.float32)
+    return np.maximum(x, y).astype(np.float32)
 
 
-def box_fade(placement: Placement, where: tuple[slice, slice]) -> np.ndarray:
-    """What the face's box and points leave of the mask at the pixels of a rectangle: 1 at the face, 0 far off."""
+def _lines(where: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (h, 1) and columns (w,) of a rectangle's pixels."""
+    rows, columns = (np.arange(part.start, part.stop) for part in where)
+    return rows[:, None], columns
+
+
+def face_mask(placement: Placement, where: tuple[slice, slice]) -> np.ndarray:
+    """The mask of a face at the pixels of a rectangle of its photo: (h, w) in [0, 1]."""
+    return _mask(placement, _box_distance(placement.box, *_lines(where)), *_places(placement.matrix, where))
+
+
+def _mask(placement: Placement, box_distance: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``face_mask`` at places of the crop."""
     begin, end = BOX_FADE
-    weight = ((end - _box_distance(placement.box, where)) / (end - begin)).clip(0, 1)
-    points = placement.landmarks @ placement.matrix[:, :2].T + placement.matrix[:, 2]
-    gaze = points[2, 0] - points[:2, 0].mean()
-    turned = np.clip((abs(gaze) - TURN[0]) / (TURN[1] - TURN[0]), 0, 1)
-    if turned:
-        x, y = _places(placement.matrix, where)
-        weight *= _far_fade(points * [np.sign(gaze), 1], np.sign(gaze) * x, y, (1 - turned) * FAR_BESIDE)
+    weight = _fade(x, y) * ((end - box_distance) / (end - begin)).clip(0, 1)
+    arms = np.float32(0)
+    if placement.eyeglasses:
+        (cx, cy), fades = ARMS_MIDDLE, (ARMS_WIDTH, ARMS_HEIGHT)
+        across, along = (
+            ((end - np.abs(line - c)) / (end - begin)).clip(0, 1)
+            for line, c, (begin, end) in zip((x, y), (cx, cy), fades, strict=True)
+        )
+        arms = across * along
+        weight = np.maximum(weight, arms)
+    if placement.turned and placement.contour is not None:
+        inside = _inside_outline(placement, x, y) + LENS * arms
+        share = ((inside + (1 - abs(placement.turned)) * FAR_LATER) / (2 * FAR_FADE) + 0.5).clip(0, 1)
+        weight *= share * share * (3 - 2 * share)
     return weight
 
 
-def _far_fade(points: np.ndarray, x: np.ndarray, y: np.ndarray, beside: float) -> np.ndarray:
-    """``FAR_FADE`` at places of a crop whose face looks towards greater x; begins and ends later by ``beside``."""
-    eye, nose, mouth = (max(part, key=lambda point: point[0]) for part in (points[:2], points[2:3], points[3:]))
-    heights, lines = np.sort([eye[1], nose[1], mouth[1]]), []
-    for fade in zip(*FAR_FADE, strict=True):
-        ends = np.array([eye[0], nose[0], mouth[0]]) + fade
-        ends[1] = max(ends[1], ends[::2].mean())  # a face is not hollow
-        lines.append(np.interp(y, heights, ends + beside))
-    begin, end = lines
-    return ((end - x) / (end - begin)).clip(0, 1)
+def _inside_outline(placement: Placement, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """How far places of a crop lie inside the outline of a turned head on the side to which it looks, from the temple
+    to the chin; negative outside of it. Above the temple it goes straight on, and the other side does not end."""
+    side = np.sign(placement.turned)
+    outline = placement.contour[1 : CHIN + 1] if side > 0 else placement.contour[-2 : CHIN - 1 : -1]
+    beyond, above = 2.0 * side, -1.0
+    line = np.array([(outline[0, 0], above), *outline, (outline[-1, 0] - beyond, outline[-1, 1])])
+    # Coarsely first: the distance is smooth.
+    cells = (np.arange(OUTLINE_CELLS) + 0.5) / OUTLINE_CELLS
+    places = np.stack(np.meshgrid(cells, cells), axis=-1)
+    inside = _inside(places, line, [(outline[-1, 0] - beyond, above)])
+    eyes, nose, mouth = np.split(placement.points, [2, 3])
+    far = np.array([max(part, key=lambda point: side * point[0]) for part in (eyes, nose, mouth)])
+    inside = np.maximum(inside, FAR_BESIDE + _inside(places, far, far[::-2] - [beyond, 0]))
+    at = np.stack(np.broadcast_arrays(y, x)) * OUTLINE_CELLS - 0.5
+    return map_coordinates(inside.astype(np.float32), at, order=1, mode="nearest")
+
+
+def _inside(places: np.ndarray, line: np.ndarray, others: Sequence) -> np.ndarray:
+    """How far places (..., 2) lie from the nearest piece of a line through points (M, 2); negative outside the polygon
+    of these and others."""
+    within = points_in_poly(places.reshape(-1, 2), np.array([*line, *others])).reshape(places.shape[:-1])
+    starts, steps, places = line[:-1], np.diff(line, axis=0), places[..., None, :]
+    share = ((places - starts) * steps).sum(-1) / np.maximum((steps**2).sum(-1), 1e-12)
+    away = np.linalg.norm(places - starts - share.clip(0, 1)[..., None] * steps, axis=-1).min(-1)
+    return np.where(within, away, -away)
 
 
 def kept(shape: tuple[int, ...], untouched: Sequence[np.ndarray], covered: Sequence[np.ndarray]) -> np.ndarray:
     """(H, W) bool: the pixels in boxes that stay ``untouched`` and do not lie deeper in one that is ``covered``."""
-    everywhere = slice(0, shape[0]), slice(0, shape[1])
-    inner, outer = (np.min([_box_distance(box, everywhere) for box in boxes], axis=0) for boxes in (untouched, covered))
+    everywhere = _lines((slice(0, shape[0]), slice(0, shape[1])))
+    inner, outer = (
+        np.min([_box_distance(box, *everywhere) for box in boxes], axis=0) for boxes in (untouched, covered)
+    )
     return (inner <= 1) & (inner < outer)
 
 
@@ -161,13 +212,13 @@ def blend(
         if where[0].start >= where[0].stop or where[1].start >= where[1].stop:
             continue
         places = _places(placement.matrix, where)
-        weight, own = _fade(*places), _distance(*places, CORE)
-        weight *= box_fade(placement, where)
+        weight = _mask(placement, _box_distance(placement.box, *_lines(where)), *places)
+        own = _distance(*places, CORE)
         for j, (other, _) in enumerate(faces):
             if j != i and _meet(where, _extent(other, image.shape)):
                 weight *= _share(own, _distance(*_places(other.matrix, where), CORE), first=i < j)
         for box in untouched:
-            weight *= _share(own, _box_distance(box, where), first=False)
+            weight *= _share(own, _box_distance(box, *_lines(where)), first=False)
         (rows, columns), size = where, crop.shape[0]
         shift = np.array([columns.start, rows.start])
         to_crop = placement.to_crop(size)

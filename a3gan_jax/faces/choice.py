@@ -35,7 +35,9 @@ def choose(faces: Sequence[Face], generate: Generate, judge: Judge, embed: Embed
         part = slice(start, start + TRIALS)
         crops = np.stack([trial.crop for trial in trials[part]])
         images, _, _, finite = generate(crops, trials[part])
-        shown = blending.on_crops(blending.match_colors(images, crops), crops)
+        shown = blending.on_crops(
+            blending.match_colors(images, crops), crops, [trial.placement for trial in trials[part]]
+        )
         templates = [on_template(crop, _crop_points(trial)) for crop, trial in zip(shown, trials[part], strict=True)]
         embeddings = embed(np.stack(templates))
         alike[part] = [trial.embedding @ found for trial, found in zip(trials[part], embeddings, strict=True)]

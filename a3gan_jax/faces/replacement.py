@@ -10,6 +10,7 @@ import numpy as np
 
 from a3gan_jax.faces import blending
 from a3gan_jax.faces.alignment import resample
+from a3gan_jax.faces.contour import outlines
 from a3gan_jax.faces.covering import cover
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.identity import CERTAIN, DIFFERENT, STRANGER, Embed, on_template
@@ -110,7 +111,18 @@ def locate(faces: Sequence[Face], images: Sequence[np.ndarray], size: int, min_f
             _cover(face, placed)
         else:
             face.placement = placed
-    located = [face for face in faces if face.placement is not None]
+    placed = [face for face in faces if face.placement is not None]
+    for face, contour in zip(
+        placed, outlines([images[f.photo] for f in placed], [f.placement for f in placed]), strict=True
+    ):
+        if contour is None:
+            continue
+        if np.isfinite(contour).all():
+            face.placement = dataclasses.replace(face.placement, contour=contour)
+        else:
+            face.placement = None
+            _cover(face, "the outline of the turned head is not finite")
+    located = [face for face in placed if face.placement is not None]
 
     def cut_out(face: Face) -> np.ndarray:
         return resample(images[face.photo], face.placement.to_crop(size), size, size)

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from a3gan_jax.faces.alignment import resample
-from a3gan_jax.faces.blending import CORE, END, blend, kept, match_colors
+from a3gan_jax.faces.blending import CORE, END, FAR_FADE, LENS, blend, face_mask, kept, match_colors, on_crops
 from a3gan_jax.faces.placement import place
+from a3gan_jax.models.face_mesh import CONTOUR
 from tests.faces.scenes import ellipse, face, photo
 
 MAGENTA = np.array([255, 0, 255], np.uint8)
+WHOLE = slice(0, 260), slice(0, 300)
 
 
 def crops_of(image, placements, size=64):
@@ -74,25 +76,83 @@ def test_beside_a_profile_the_background_stays():
     assert (result[core] == MAGENTA).all()
 
 
-@pytest.mark.parametrize("turn", [-0.1, 0.0, 0.1])
-def test_a_turned_heads_mask_ends_beside_its_far_points(turn):
-    """The nose lies to one side of the middle of the eyes: there the mask ends beside eye, nose and mouth."""
-    image, detection, size = photo(260, 300), face(150, 130, 180), 180
+def turned(turn, size=180):
+    """A face whose nose lies aside of the middle of its eyes, and whose outline is an octagon around them."""
+    detection = face(150, 130, size)
     landmarks = detection.landmarks + [[0, 0], [0, 0], [turn * size, 0], [0, 0], [0, 0]]
-    placement = dataclasses.replace(place(detection), landmarks=landmarks)
+    turns = np.linspace(-0.3, 1.3, len(CONTOUR)) * np.pi
+    contour = [0.5, 0.6] + 0.3 * np.stack([np.cos(turns), np.sin(turns)], -1)
+    return dataclasses.replace(place(detection), landmarks=landmarks, contour=contour)
+
+
+@pytest.mark.parametrize("turn", [-0.1, 0.1])
+def test_a_turned_heads_mask_ends_at_its_outline(turn):
+    """On the side to which the nose points, from the temple to the chin; on the other it ends as ever."""
+    image, placement = photo(260, 300), turned(turn)
     changed = (blend(image, [(placement, flat(MAGENTA))]) != image).any(-1)
-    left, width = placement.box[0], placement.box[2]
-    columns = changed.any(0).nonzero()[0]
-    reach = (columns.max() - left - width / 2) / (width / 2), (left + width / 2 - columns.min()) / (width / 2)
-    near = reach if not turn else reach[turn > 0 :][:1]
-    assert all(1.4 < each < 1.5 for each in near)
+    frontal = (blend(image, [(turned(0.0), flat(MAGENTA))]) != image).any(-1)
+    assert (changed <= frontal).all()
+    y, x = np.mgrid[:260, :300]
+    u, v = np.einsum("ij,jyx->iyx", placement.matrix[:, :2], np.stack([x, y])) + placement.matrix[:, 2, None, None]
+    far, away = (u > 0.5) if turn > 0 else (u < 0.5), np.hypot(u - 0.5, v - 0.6)
+    beyond = far & (away > 0.3 + FAR_FADE) & (v > 0.5)
+    assert (frontal & beyond).any() and not (changed & beyond).any()
+    within = (far & (away < 0.29 - FAR_FADE) | ~far & (v < 0.85)) & frontal
+    np.testing.assert_array_equal(changed[within], frontal[within])
+    core = ellipse(image.shape, placement, *CORE) & within
+    assert (blend(image, [(placement, flat(MAGENTA))])[core] == MAGENTA).all()
+
+
+def test_a_hardly_turned_head_is_replaced_to_a_place_near_to_that_of_a_frontal_one():
+    image, reach = photo(260, 300), []
+    for turn in (0.0, 0.021, 0.045, 0.1):
+        changed = (blend(image, [(turned(turn), flat(MAGENTA))]) != image).any(-1)
+        reach.append(changed.any(0).nonzero()[0].max())
+    assert reach[0] - reach[1] <= 2 and reach[1] > reach[2] > reach[3]
+
+
+def test_an_outline_that_cuts_points_off_gives_way():
+    image, placement = photo(260, 300), turned(0.1)
+    narrow = dataclasses.replace(placement, contour=placement.contour * [0.1, 1] + [0.45, 0])
+    result = blend(image, [(narrow, flat(MAGENTA))])
+    for column, row in np.rint(placement.landmarks).astype(int):
+        assert (result[row, column - 1 : column + 2] == MAGENTA).all()
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.1])
+def test_the_arms_of_eyeglasses_go_with_them(turn):
+    image, placement = photo(260, 300), turned(turn)
+    without, worn = (
+        blend(image, [(dataclasses.replace(placement, eyeglasses=worn), flat(MAGENTA))]) for worn in (False, True)
+    )
+    differs = (without != worn).any(-1)
+    rows, columns = (differs.any(axis).nonzero()[0] for axis in (1, 0))
+    scale = 180
+    at = (placement.matrix @ [150, (rows.min() + rows.max()) / 2, 1])[1]
+    assert at == pytest.approx(0.46, abs=0.02) and np.ptp(rows) < 0.26 * scale
+    ear = (placement.matrix[:, :2].T / (placement.matrix[0, 0] ** 2) @ ([0.08, 0.46] - placement.matrix[:, 2])).round()
+    column, row = ear.astype(int)
+    assert (worn[row, column] == MAGENTA).all() and (without[row, column] == image[row, column]).all()
     if turn:
-        scale = 1 / np.sqrt(np.linalg.det(placement.matrix[:, :2]))  # pixels of the crop's side
-        sides = (columns.max(), landmarks[:, 0].max()) if turn > 0 else (-columns.min(), -landmarks[:, 0].min())
-        assert 0.04 < (sides[0] - sides[1]) / scale < 0.1
-    rows = np.rint(landmarks[:, 1]).astype(int)
-    for row, column in zip(rows, np.rint(landmarks[:, 0]).astype(int), strict=True):
-        assert changed[row, column - 3 : column + 4].all()
+        assert columns.max() < 150 + scale * (0.3 + LENS + FAR_FADE)
+    np.testing.assert_array_equal(
+        worn[face_mask(dataclasses.replace(placement, eyeglasses=True), WHOLE) == 0],
+        image[face_mask(dataclasses.replace(placement, eyeglasses=True), WHOLE) == 0],
+    )
+
+
+def test_a_crop_shows_what_the_photo_will(monkeypatch):
+    """What is judged before it is put back has the same mask as when it is."""
+    image = photo(260, 300, smooth=2)
+    for placement in (
+        turned(0.1),
+        dataclasses.replace(turned(-0.05), eyeglasses=True),
+        place(face(150, 130, 180, 0.3)),
+    ):
+        (crop,), new = crops_of(image, [placement], 128), flat(MAGENTA, 128)
+        shown = on_crops(new[None], crop[None], [placement])[0].astype(int)
+        (later,) = crops_of(blend(image, [(placement, new)]), [placement], 128)
+        assert np.abs(shown - later).mean() < 1
 
 
 def test_a_nose_beyond_the_box_is_replaced():
