@@ -1,7 +1,7 @@
 """Putting generated crops in the place of the faces of a photo, without a seam and without a rest of the original.
 
 A face's mask is 1 in its core (forehead to chin, cheek to cheek) and fades to 0 before the crop ends, beside the box
-that a detector has drawn around the face, and at the outline of a turned head.
+that a detector has drawn around the face, and at the outline of the face.
 Where two faces come close each keeps its core: a crop also shows its neighbours, as they were, and must not bring them
 back.
 """
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.ndimage import map_coordinates
+from scipy.spatial import ConvexHull
 from skimage.measure import points_in_poly
 
 from a3gan_jax.faces.alignment import resample
 from a3gan_jax.faces.placement import Placement
-from a3gan_jax.models.face_mesh import CHIN
 
 # Ellipses in a crop of side 1: centre, radii (x, y). Our own choice; the chin lies at 0.93, the hairline at 0.18. A
 # wider core, which takes in ears and hair, left rims there; a nearer end leaves necks in boxes that people draw.
@@ -23,18 +23,18 @@ END = (0.5, 0.54), (0.41, 0.47)
 # Around the box of the face, in half its sides: where the mask begins and ends to fade whatever the ellipses say. In a
 # frontal face that is outside the core.
 BOX_FADE = 1.25, 1.5
-# On the side to which a turned head looks the face ends at its outline, and behind it is background: the mask fades so
-# far to both sides of it, in shares of the crop's side, and so much later while a head is hardly turned. Whatever the
-# outline says, what lies so near to the line from the far eye over the nose tip to the mouth, as the detector has found
-# them, lies inside.
-FAR_FADE = 0.015
-FAR_LATER = 0.08
-FAR_BESIDE = 0.03
-OUTLINE_CELLS = 96  # along a crop's side, for which the distance from the outline is computed
-# What eyeglasses add to the mask: a band from ear to ear, its middle, and half its height and half its width where it
-# begins and ends to fade; and how much farther than a turned head's outline it reaches (by eye, in 40 photos).
-ARMS_MIDDLE, ARMS_HEIGHT, ARMS_WIDTH = (0.5, 0.46), (0.07, 0.12), (0.43, 0.47)
-LENS = 0.09
+# At the outline of the face, from temple to temple by way of the chin, hair, neck or background begins: the mask fades
+# so far to both sides of it, in shares of the crop's side. Whatever it says, what lies so near to the points that
+# the detector has found, or between them, lies inside.
+OUTLINE_FADE = 0.02
+OUTLINE_LEAST = 0.03
+OUTLINE_CELLS = 64  # along a crop's side, for which the distance from the outline is computed
+# What eyeglasses add to the mask: a band from ear to ear, its middle, and half its width and half its height where it
+# begins and ends to fade; and how much farther than the outline it reaches on the side to which a head is turned, where
+# a lens may stand before the background; it is turned fully where the nose tip lies so far aside of the middle of the
+# eyes (all by eye, in 40 photos).
+ARMS_MIDDLE, ARMS_WIDTH, ARMS_HEIGHT = (0.5, 0.46), (0.43, 0.47), (0.07, 0.12)
+LENS, TURNED = 0.09, 0.05
 
 COLOR_REACH = 0.12  # standard deviation of the colour match, in shares of the crop's side
 COLOR_SCALE = 32.0  # a pixel's difference, in levels, from which on it is one of content more than of colour
@@ -139,46 +139,43 @@ def _mask(placement: Placement, box_distance: np.ndarray, x: np.ndarray, y: np.n
     """``face_mask`` at places of the crop."""
     begin, end = BOX_FADE
     weight = _fade(x, y) * ((end - box_distance) / (end - begin)).clip(0, 1)
-    arms = np.float32(0)
+    lens = np.float32(0)
     if placement.eyeglasses:
-        (cx, cy), fades = ARMS_MIDDLE, (ARMS_WIDTH, ARMS_HEIGHT)
+        (cx, cy), points = ARMS_MIDDLE, placement.points
         across, along = (
             ((end - np.abs(line - c)) / (end - begin)).clip(0, 1)
-            for line, c, (begin, end) in zip((x, y), (cx, cy), fades, strict=True)
+            for line, c, (begin, end) in ((x, cx, ARMS_WIDTH), (y, cy, ARMS_HEIGHT))
         )
-        arms = across * along
-        weight = np.maximum(weight, arms)
-    if placement.turned and placement.contour is not None:
-        inside = _inside_outline(placement, x, y) + LENS * arms
-        share = ((inside + (1 - abs(placement.turned)) * FAR_LATER) / (2 * FAR_FADE) + 0.5).clip(0, 1)
+        weight = np.maximum(weight, across * along)
+        turn = np.clip((points[2, 0] - points[:2, 0].mean()) / TURNED, -1, 1)
+        lens = LENS * along * np.maximum(turn * np.sign(x - cx), 0).astype(np.float32)
+    if placement.contour is not None:
+        share = ((_inside_outline(placement, x, y) + lens) / (2 * OUTLINE_FADE) + 0.5).clip(0, 1)
         weight *= share * share * (3 - 2 * share)
     return weight
 
 
 def _inside_outline(placement: Placement, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """How far places of a crop lie inside the outline of a turned head on the side to which it looks, from the temple
-    to the chin; negative outside of it. Above the temple it goes straight on, and the other side does not end."""
-    side = np.sign(placement.turned)
-    outline = placement.contour[1 : CHIN + 1] if side > 0 else placement.contour[-2 : CHIN - 1 : -1]
-    beyond, above = 2.0 * side, -1.0
-    line = np.array([(outline[0, 0], above), *outline, (outline[-1, 0] - beyond, outline[-1, 1])])
+    """How far places of a crop lie inside the outline of the face; negative outside. Above the temples it goes straight
+    on."""
+    contour, points, above = placement.contour[1:-1], placement.points, -1.0
     # Coarsely first: the distance is smooth.
-    cells = (np.arange(OUTLINE_CELLS) + 0.5) / OUTLINE_CELLS
+    cells = ((np.arange(OUTLINE_CELLS) + 0.5) / OUTLINE_CELLS).astype(np.float32)
     places = np.stack(np.meshgrid(cells, cells), axis=-1)
-    inside = _inside(places, line, [(outline[-1, 0] - beyond, above)])
-    eyes, nose, mouth = np.split(placement.points, [2, 3])
-    far = np.array([max(part, key=lambda point: side * point[0]) for part in (eyes, nose, mouth)])
-    inside = np.maximum(inside, FAR_BESIDE + _inside(places, far, far[::-2] - [beyond, 0]))
+    inside = _inside(places, np.array([(contour[0, 0], above), *contour, (contour[-1, 0], above)]))
+    hull = points[ConvexHull(points).vertices]
+    inside = np.maximum(inside, OUTLINE_LEAST + _inside(places, np.concatenate([hull, hull[:1]])))
     at = np.stack(np.broadcast_arrays(y, x)) * OUTLINE_CELLS - 0.5
-    return map_coordinates(inside.astype(np.float32), at, order=1, mode="nearest")
+    return map_coordinates(inside, at, order=1, mode="nearest")
 
 
-def _inside(places: np.ndarray, line: np.ndarray, others: Sequence) -> np.ndarray:
-    """How far places (..., 2) lie from the nearest piece of a line through points (M, 2); negative outside the polygon
-    of these and others."""
-    within = points_in_poly(places.reshape(-1, 2), np.array([*line, *others])).reshape(places.shape[:-1])
-    starts, steps, places = line[:-1], np.diff(line, axis=0), places[..., None, :]
-    share = ((places - starts) * steps).sum(-1) / np.maximum((steps**2).sum(-1), 1e-12)
+def _inside(places: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """How far places (..., 2) lie from the nearest piece of a line through points (M, 2); negative outside of what it
+    surrounds."""
+    within = points_in_poly(places.reshape(-1, 2), line).reshape(places.shape[:-1])
+    line, places = line.astype(np.float32), places[..., None, :]
+    starts, steps = line[:-1], np.diff(line, axis=0)
+    share = ((places - starts) * steps).sum(-1) / np.maximum((steps**2).sum(-1), 1e-9)
     away = np.linalg.norm(places - starts - share.clip(0, 1)[..., None] * steps, axis=-1).min(-1)
     return np.where(within, away, -away)
 

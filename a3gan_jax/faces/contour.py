@@ -1,4 +1,4 @@
-"""The outlines of turned heads, by points of MediaPipe's face mesh that come with the package."""
+"""The outlines of faces, by points of MediaPipe's face mesh that come with the package."""
 
 import functools
 import hashlib
@@ -19,27 +19,28 @@ from a3gan_jax.models.layers import resolve_conv_form
 from a3gan_jax.weights import FOLDER
 
 WEIGHTS = FOLDER / "face_contour.npz"  # as ``tools/pack_contour.py`` writes it
-SHA256 = "2600be2c444c9d94f7a08d0b8ef3472ab4ecfa3fcb04051e1255cacf00008eaa"
+SHA256 = "654de3b227b09135107b3cdf0f5dbb0ccc3f3a387f231c45ae379ce2f9b2b999"
+FACE_LOGIT = 0.0  # from which on the mesh sees a face: a probability of 0.5, the models' own threshold
 MARGIN = 1.5  # side of what the mesh sees over the longer side of the face's box
 
 
 def outlines(images: Sequence[np.ndarray], placements: Sequence[Placement]) -> list[np.ndarray | None]:
-    """The outline of each face whose head is turned, as ``Placement.contour`` has it; None of the others.
+    """The outline of each face, as ``Placement.contour`` has it; None where the mesh sees no face.
 
     Args:
         images: (H, W, 3) uint8, the photo of each face.
         placements: their faces.
     """
-    found: list[np.ndarray | None] = [None] * len(placements)
-    turned = [i for i, placement in enumerate(placements) if placement.turned]
-    if turned:
-        views = [mesh_view(placements[i]) for i in turned]
-        faces = np.stack([resample(images[i], view, SIZE, SIZE) for i, view in zip(turned, views, strict=True)])
-        for part, rows in batches(len(turned)):
-            numbers = np.asarray(_contour(_network(), _variables(), faces[rows]), np.float64)
-            for i, view, points in zip(turned[part], views[part], numbers, strict=False):
-                in_photo = (points.reshape(-1, 2) - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
-                found[i] = in_photo @ placements[i].matrix[:, :2].T + placements[i].matrix[:, 2]
+    if not placements:
+        return []
+    views, found = [mesh_view(placement) for placement in placements], []
+    faces = np.stack([resample(image, view, SIZE, SIZE) for image, view in zip(images, views, strict=True)])
+    for part, rows in batches(len(faces)):
+        points, logits = jax.device_get(_contour(_network(), _variables(), faces[rows]))
+        for placement, view, outline, logit in zip(placements[part], views[part], points, logits, strict=False):
+            in_photo = (outline.reshape(-1, 2).astype(np.float64) - view[:, 2]) @ np.linalg.inv(view[:, :2]).T
+            sure = logit > FACE_LOGIT and np.isfinite(in_photo).all()
+            found.append(in_photo @ placement.matrix[:, :2].T + placement.matrix[:, 2] if sure else None)
     return found
 
 
@@ -77,5 +78,5 @@ def _variables() -> Any:
 
 
 @functools.partial(network_jit, static_argnums=0)
-def _contour(network: FaceMesh, variables: Any, faces: jax.Array) -> jax.Array:
+def _contour(network: FaceMesh, variables: Any, faces: jax.Array) -> tuple[jax.Array, jax.Array]:
     return network.apply(variables, faces.astype(np.float32) / 255)

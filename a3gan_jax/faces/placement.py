@@ -19,10 +19,6 @@ BOX_POINTS = 0.20  # the same, with the box fitted
 DRIFT = 0.25  # of the box's centre
 GROWTH = 1.6  # factor between the sizes of the box, either way
 
-# How far the nose tip lies from the middle of the eyes, along them, in shares of the crop's side: from where on a head
-# is turned, and from where on fully (in 20 photos: frontal to 0.02, profiles 0.08 to 0.15).
-TURN = 0.02, 0.05
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Placement:
@@ -32,7 +28,7 @@ class Placement:
         whose pixel centres, at S pixels, lie at ``(i + 0.5) / S``.
     landmarks: (5, 2), the points in the photo by which a recogniser aligns the face.
     box: (left, top, width, height) that holds the face: as detected, but not smaller than the points let expect.
-    contour: the outline of the face, of a turned head: (``len(face_mesh.CONTOUR)``, 2), in the crop of side 1.
+    contour: the outline of the face (``len(face_mesh.CONTOUR)``, 2), in the crop of side 1; None where it is not known.
     eyeglasses: the face wears them: their arms reach to the ears, and a lens beyond the outline.
     """
 
@@ -50,13 +46,6 @@ class Placement:
     def points(self) -> np.ndarray:
         """(5, 2): the landmarks in the crop of side 1."""
         return self.landmarks @ self.matrix[:, :2].T + self.matrix[:, 2]
-
-    @property
-    def turned(self) -> float:
-        """How far the head is turned to one side: -1 fully to the crop's left, 0 not, 1 fully to its right."""
-        points = self.points
-        gaze = points[2, 0] - points[:2, 0].mean()
-        return float(np.sign(gaze) * np.clip((abs(gaze) - TURN[0]) / (TURN[1] - TURN[0]), 0, 1))
 
     def bounds(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
         """Rows and columns of a photo of this shape that the upright rectangle around the crop's circle covers.

@@ -111,18 +111,10 @@ def locate(faces: Sequence[Face], images: Sequence[np.ndarray], size: int, min_f
             _cover(face, placed)
         else:
             face.placement = placed
-    placed = [face for face in faces if face.placement is not None]
-    for face, contour in zip(
-        placed, outlines([images[f.photo] for f in placed], [f.placement for f in placed]), strict=True
-    ):
-        if contour is None:
-            continue
-        if np.isfinite(contour).all():
-            face.placement = dataclasses.replace(face.placement, contour=contour)
-        else:
-            face.placement = None
-            _cover(face, "the outline of the turned head is not finite")
-    located = [face for face in placed if face.placement is not None]
+    located = [face for face in faces if face.placement is not None]
+    contours = outlines([images[face.photo] for face in located], [face.placement for face in located])
+    for face, contour in zip(located, contours, strict=True):
+        face.placement = dataclasses.replace(face.placement, contour=contour)
 
     def cut_out(face: Face) -> np.ndarray:
         return resample(images[face.photo], face.placement.to_crop(size), size, size)

@@ -13,8 +13,10 @@ from a3gan_jax.models.sface import Depthwise, PReLU
 SIZE = 192
 POINTS = 468
 STEM = 16
-#: Channels of the blocks after the stem; each row but the first begins with one that halves the resolution.
-STAGES = ((16, 16), (32, 32, 32), (64, 64, 64), (128, 128, 128), (128, 128, 128), (128, 128, 128))
+#: Channels of the blocks after the stem, then of those before each head; a row but the first begins with one that
+#: halves the resolution.
+STAGES = ((16, 16), (32, 32, 32), (64, 64, 64), (128, 128, 128), (128, 128, 128))
+HEADS = {"points": (128, 128, 128), "face": (128,)}
 NECK = 32
 
 #: Of the 468 points, the outline of the face: from the temple at the image's right over the chin, number ``CHIN`` of
@@ -26,9 +28,10 @@ CHIN = 14
 
 
 class FaceMesh(nn.Module):
-    """Upright faces (N, 192, 192, 3) in [0, 1] -> ``numbers`` of each (N, numbers): for all ``POINTS`` x, y and z in
-    pixels, or those of them that the weights were packed with.
+    """Upright faces (N, 192, 192, 3) in [0, 1] -> ``numbers`` of each (N, numbers), and logits (N,) that there is a
+    face.
 
+    ``numbers``: for all ``POINTS`` x, y and z in pixels, or those of them that the weights were packed with.
     ``conv``: the form of the depthwise convolutions, see ``sface.depthwise_conv``.
     """
 
@@ -36,7 +39,7 @@ class FaceMesh(nn.Module):
     conv: ConvForm = "lax"
 
     @nn.compact
-    def __call__(self, images: Array) -> Array:
+    def __call__(self, images: Array) -> tuple[Array, Array]:
         kernel = self.param("stem_kernel", nn.initializers.lecun_normal(), (3, 3, 3, STEM))
         bias = self.param("stem_bias", nn.initializers.zeros, (STEM,))
         after = ((0, 1), (0, 1))  # as TensorFlow pads what it halves
@@ -45,10 +48,15 @@ class FaceMesh(nn.Module):
         for stage, channels in enumerate(STAGES):
             for number, features in enumerate(channels):
                 halve = stage > 0 and number == 0
-                x = _Block(features, halve, self.conv, name=f"block_{stage}_{number}")(x)
-        x = PReLU(name="neck_prelu")(nn.Dense(NECK, name="neck")(x))
-        x = _Block(NECK, False, self.conv, name="block_neck")(x)
-        return nn.Dense(self.numbers, name="points")(x.reshape(x.shape[0], -1))  # a 3x3 convolution of 3x3 places
+                x = _Block(features, halve, self.conv, name=f"stage_{stage}_{number}")(x)
+        return self._head("points", self.numbers, x), self._head("face", 1, x)[:, 0]
+
+    def _head(self, name: str, numbers: int, x: Array) -> Array:
+        for number, features in enumerate(HEADS[name]):
+            x = _Block(features, number == 0, self.conv, name=f"{name}_{number}")(x)
+        x = PReLU(name=f"{name}_neck_prelu")(nn.Dense(NECK, name=f"{name}_neck")(x))
+        x = _Block(NECK, False, self.conv, name=f"{name}_neck_block")(x)
+        return nn.Dense(numbers, name=name)(x.reshape(x.shape[0], -1))  # a 3x3 convolution of 3x3 places
 
 
 class _Block(nn.Module):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from a3gan_jax.faces.alignment import resample
-from a3gan_jax.faces.blending import CORE, END, FAR_FADE, LENS, blend, face_mask, kept, match_colors, on_crops
+from a3gan_jax.faces.blending import CORE, END, LENS, OUTLINE_FADE, blend, face_mask, kept, match_colors, on_crops
 from a3gan_jax.faces.placement import place
 from a3gan_jax.models.face_mesh import CONTOUR
 from tests.faces.scenes import ellipse, face, photo
@@ -76,83 +76,88 @@ def test_beside_a_profile_the_background_stays():
     assert (result[core] == MAGENTA).all()
 
 
-def turned(turn, size=180):
-    """A face whose nose lies aside of the middle of its eyes, and whose outline is an octagon around them."""
+RADIUS = 0.3
+
+
+def outlined(turn=0.0, size=180, shift=0.0):
+    """A face whose outline is nearly a circle about (0.5 + shift, 0.6), whose nose may lie aside."""
     detection = face(150, 130, size)
     landmarks = detection.landmarks + [[0, 0], [0, 0], [turn * size, 0], [0, 0], [0, 0]]
-    turns = np.linspace(-0.3, 1.3, len(CONTOUR)) * np.pi
-    contour = [0.5, 0.6] + 0.3 * np.stack([np.cos(turns), np.sin(turns)], -1)
+    turns = np.linspace(-0.1, 1.1, len(CONTOUR)) * np.pi
+    contour = [0.5 + shift, 0.6] + RADIUS * np.stack([np.cos(turns), np.sin(turns)], -1)
     return dataclasses.replace(place(detection), landmarks=landmarks, contour=contour)
 
 
-@pytest.mark.parametrize("turn", [-0.1, 0.1])
-def test_a_turned_heads_mask_ends_at_its_outline(turn):
-    """On the side to which the nose points, from the temple to the chin; on the other it ends as ever."""
-    image, placement = photo(260, 300), turned(turn)
-    changed = (blend(image, [(placement, flat(MAGENTA))]) != image).any(-1)
-    frontal = (blend(image, [(turned(0.0), flat(MAGENTA))]) != image).any(-1)
-    assert (changed <= frontal).all()
-    y, x = np.mgrid[:260, :300]
-    u, v = np.einsum("ij,jyx->iyx", placement.matrix[:, :2], np.stack([x, y])) + placement.matrix[:, 2, None, None]
-    far, away = (u > 0.5) if turn > 0 else (u < 0.5), np.hypot(u - 0.5, v - 0.6)
-    beyond = far & (away > 0.3 + FAR_FADE) & (v > 0.5)
-    assert (frontal & beyond).any() and not (changed & beyond).any()
-    within = (far & (away < 0.29 - FAR_FADE) | ~far & (v < 0.85)) & frontal
-    np.testing.assert_array_equal(changed[within], frontal[within])
+def places(placement):
+    y, x = np.mgrid[WHOLE]
+    return np.einsum("ij,jyx->iyx", placement.matrix[:, :2], np.stack([x, y])) + placement.matrix[:, 2, None, None]
+
+
+@pytest.mark.parametrize("shift", [-0.1, 0.0, 0.1])
+def test_the_mask_ends_at_the_outline(shift):
+    image, placement = photo(260, 300), outlined(shift=shift)
+    result, free = (blend(image, [(dataclasses.replace(placement, contour=contour), flat(MAGENTA))])
+                    for contour in (placement.contour, None))  # fmt: skip
+    u, v = places(placement)
+    away = np.hypot(u - 0.5 - shift, v - 0.6)
+    beyond, within = (away > RADIUS + OUTLINE_FADE + 0.01) & (v > 0.6), away < RADIUS - OUTLINE_FADE - 0.01
+    assert (free[beyond] != image[beyond]).any() and (result[beyond] == image[beyond]).all()
+    np.testing.assert_array_equal(result[within], free[within])
     core = ellipse(image.shape, placement, *CORE) & within
-    assert (blend(image, [(placement, flat(MAGENTA))])[core] == MAGENTA).all()
-
-
-def test_a_hardly_turned_head_is_replaced_to_a_place_near_to_that_of_a_frontal_one():
-    image, reach = photo(260, 300), []
-    for turn in (0.0, 0.021, 0.045, 0.1):
-        changed = (blend(image, [(turned(turn), flat(MAGENTA))]) != image).any(-1)
-        reach.append(changed.any(0).nonzero()[0].max())
-    assert reach[0] - reach[1] <= 2 and reach[1] > reach[2] > reach[3]
+    assert core.any() and (result[core] == MAGENTA).all()
+    above = (v < 0.4) & (np.abs(u - 0.5 - shift) < RADIUS - OUTLINE_FADE - 0.02)
+    np.testing.assert_array_equal(result[above], free[above])
 
 
 def test_an_outline_that_cuts_points_off_gives_way():
-    image, placement = photo(260, 300), turned(0.1)
+    image, placement = photo(260, 300), outlined(turn=0.1)
     narrow = dataclasses.replace(placement, contour=placement.contour * [0.1, 1] + [0.45, 0])
     result = blend(image, [(narrow, flat(MAGENTA))])
     for column, row in np.rint(placement.landmarks).astype(int):
         assert (result[row, column - 1 : column + 2] == MAGENTA).all()
+    middle = placement.landmarks[[0, 3]].mean(0).round().astype(int)  # and between them
+    assert (result[middle[1], middle[0]] == MAGENTA).all()
 
 
-@pytest.mark.parametrize("turn", [0.0, 0.1])
-def test_the_arms_of_eyeglasses_go_with_them(turn):
-    image, placement = photo(260, 300), turned(turn)
-    without, worn = (
-        blend(image, [(dataclasses.replace(placement, eyeglasses=worn), flat(MAGENTA))]) for worn in (False, True)
-    )
-    differs = (without != worn).any(-1)
-    rows, columns = (differs.any(axis).nonzero()[0] for axis in (1, 0))
-    scale = 180
-    at = (placement.matrix @ [150, (rows.min() + rows.max()) / 2, 1])[1]
-    assert at == pytest.approx(0.46, abs=0.02) and np.ptp(rows) < 0.26 * scale
-    ear = (placement.matrix[:, :2].T / (placement.matrix[0, 0] ** 2) @ ([0.08, 0.46] - placement.matrix[:, 2])).round()
-    column, row = ear.astype(int)
-    assert (worn[row, column] == MAGENTA).all() and (without[row, column] == image[row, column]).all()
-    if turn:
-        assert columns.max() < 150 + scale * (0.3 + LENS + FAR_FADE)
-    np.testing.assert_array_equal(
-        worn[face_mask(dataclasses.replace(placement, eyeglasses=True), WHOLE) == 0],
-        image[face_mask(dataclasses.replace(placement, eyeglasses=True), WHOLE) == 0],
-    )
+@pytest.mark.parametrize("turn", [-0.1, 0.0, 0.1])
+def test_eyeglasses_go_to_their_ends(turn):
+    """To the ears, as far as the outline reaches; and before the background to which a head looks, a bit farther."""
+    image, placement = photo(260, 300), outlined(turn)
+    wide = dataclasses.replace(placement, contour=(placement.contour - [0.5, 0.6]) * 1.45 + [0.5, 0.6])
+    _, v = places(placement)
+
+    def reach(placement):
+        """How far the changes go at the height of the arms, to the left and to the right; what else changes."""
+        without, worn = (
+            blend(image, [(dataclasses.replace(placement, eyeglasses=glasses), flat(MAGENTA))])
+            for glasses in (False, True)
+        )
+        assert (worn[np.abs(v - 0.46) > 0.125] == without[np.abs(v - 0.46) > 0.125]).all()
+        row = (np.abs(v - 0.46)).min(1).argmin()
+        columns = [(result[row] != image[row]).any(-1).nonzero()[0] for result in (without, worn)]
+        ends = [placement.matrix[0] @ [column, row, 1] for each in columns for column in (each.min(), each.max())]
+        return ends[0] - ends[2], ends[3] - ends[1]
+
+    assert all(0.03 < each < 0.1 for each in reach(wide))
+    left, right = reach(placement)
+    assert (left > 0.05) == (turn < 0) and (right > 0.05) == (turn > 0)
+    assert max(left, right) < LENS + 0.02
 
 
-def test_a_crop_shows_what_the_photo_will(monkeypatch):
+def test_a_crop_shows_what_the_photo_will():
     """What is judged before it is put back has the same mask as when it is."""
-    image = photo(260, 300, smooth=2)
+    image, new = photo(260, 300, smooth=2), flat(MAGENTA, 128)
     for placement in (
-        turned(0.1),
-        dataclasses.replace(turned(-0.05), eyeglasses=True),
+        outlined(0.1),
+        dataclasses.replace(outlined(-0.05), eyeglasses=True),
         place(face(150, 130, 180, 0.3)),
     ):
-        (crop,), new = crops_of(image, [placement], 128), flat(MAGENTA, 128)
+        (crop,) = crops_of(image, [placement], 128)
         shown = on_crops(new[None], crop[None], [placement])[0].astype(int)
         (later,) = crops_of(blend(image, [(placement, new)]), [placement], 128)
         assert np.abs(shown - later).mean() < 1
+    mask = face_mask(placement, WHOLE)
+    assert mask.shape == (260, 300) and mask.min() == 0 and mask.max() == 1
 
 
 def test_a_nose_beyond_the_box_is_replaced():

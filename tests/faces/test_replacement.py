@@ -16,7 +16,6 @@ from a3gan_jax.faces.replacement import (
     restrict,
     select,
 )
-from a3gan_jax.models.face_mesh import CONTOUR
 from tests.faces.fakes import SIZE, Eye, Painter, never, on_the_way
 from tests.faces.scenes import ellipse, face, photo
 
@@ -119,15 +118,6 @@ def test_one_person_has_one_seed_even_where_it_is_the_lesser_evil(dark):
     replace(images, faces, Painter(), eye)
     assert [f.outcome for f in faces] == ["anonymised", "covered"]
     assert [f.seed for f in faces] == [10, 10]
-
-
-def test_a_turned_head_has_its_outline_and_is_covered_where_that_is_not_finite(dark, monkeypatch):
-    contours = [np.full((len(CONTOUR), 2), 0.5), np.full((len(CONTOUR), 2), np.nan), None]
-    monkeypatch.setattr(replacement, "outlines", lambda images, placements: contours)
-    faces = on_the_way([dark], *(Face(0, face(x, 90, 60), 10) for x in (50, 120, 220)))
-    assert [f.outcome for f in faces] == ["anonymised", "covered", "anonymised"]
-    assert faces[0].placement.contour is contours[0] and faces[2].placement.contour is None
-    assert faces[1].placement is None and faces[1].crop is None and "outline" in faces[1].reason
 
 
 def test_what_is_not_finite_is_made_again_then_covered(dark):

@@ -34,16 +34,18 @@ def pictures():
 @pytest.mark.parametrize("form", ["lax", "matmul"])
 def test_it_finds_what_its_own_interpreter_finds(file, pictures, form):
     network, variables = FaceMesh(conv=form), read_face_mesh(file)
-    found = jax.jit(network.apply)(variables, pictures.astype(np.float32) / 255)
-    expected = np.stack([_model(file)(picture)[0] for picture in pictures])
-    assert found.shape == (3, 3 * POINTS) and np.ptp(expected) > 100
-    np.testing.assert_allclose(found, expected, atol=1e-3)  # pixels of 192
+    found, logits = jax.jit(network.apply)(variables, pictures.astype(np.float32) / 255)
+    points, score = (np.stack(part) for part in zip(*map(_model(file), pictures), strict=True))
+    assert found.shape == (3, 3 * POINTS) and np.ptp(points) > 100
+    np.testing.assert_allclose(found, points, atol=1e-3)  # pixels of 192
+    np.testing.assert_allclose(logits, score[:, 0], atol=1e-3)
+    assert logits[0] > 5 and (logits[1:] < -5).all()
 
 
 def test_some_points_are_those_of_all(file, pictures):
     pictures = pictures.astype(np.float32) / 255
-    whole = FaceMesh().apply(read_face_mesh(file), pictures).reshape(3, POINTS, 3)
-    some = FaceMesh(2 * len(CONTOUR)).apply(read_face_mesh(file, CONTOUR, axes=2), pictures).reshape(3, -1, 2)
+    whole = FaceMesh().apply(read_face_mesh(file), pictures)[0].reshape(3, POINTS, 3)
+    some = FaceMesh(2 * len(CONTOUR)).apply(read_face_mesh(file, CONTOUR, axes=2), pictures)[0].reshape(3, -1, 2)
     np.testing.assert_allclose(some, whole[:, list(CONTOUR), :2], atol=1e-3)
     outline = some[0]  # from the right over the chin to the left
     assert len(set(CONTOUR)) == len(CONTOUR) and outline[:, 1].argmax() in range(CHIN - 2, CHIN + 3)
