@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from a3gan_jax import attributes as attribute_words
-from a3gan_jax.attributes import Control
+from a3gan_jax.attributes import EYEGLASSES, Control
 from a3gan_jax.checkpoint import SavedModel
 from a3gan_jax.face_model import FaceModel, fingerprint, unsigned
 from a3gan_jax.faces import choice, replacement
@@ -19,7 +19,6 @@ from a3gan_jax.faces.replacement import MIN_FACE, Face, Outcome
 from a3gan_jax.weights import read_model
 
 Detector = Callable[[np.ndarray], list[Detection]]
-EYEGLASSES = "Eyeglasses"
 DETECTOR_SCORE = 0.6  # of the detector that is used by default: what it finds below is seldom a face
 
 
@@ -183,8 +182,7 @@ class Anonymizer:
                 face.before = shown
         if EYEGLASSES in self.model.attribute_names:
             number = self.model.attribute_names.index(EYEGLASSES)
-            for face in placed:
-                face.placement = dataclasses.replace(face.placement, eyeglasses=bool(face.before[number]))
+            replacement.wear(placed, [face.before[number] for face in placed])
 
         def generate(
             crops: np.ndarray, tried: Sequence[Face], strength: float = strength

@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from a3gan_jax.anonymizer import EYEGLASSES, AnonymizedPhoto, FaceOutcome
+from a3gan_jax.anonymizer import AnonymizedPhoto, FaceOutcome
+from a3gan_jax.attributes import EYEGLASSES
 from a3gan_jax.evals.face_comparison import Comparison, Look, change, compare, ellipse
 from a3gan_jax.faces.blending import face_mask
 from a3gan_jax.faces.covering import ENLARGE

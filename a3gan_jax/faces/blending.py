@@ -27,7 +27,9 @@ BOX_FADE = 1.25, 1.5
 # so far to both sides of it, in shares of the crop's side. Whatever it says, what lies so near to the points that
 # the detector has found, or between them, lies inside.
 OUTLINE_FADE = 0.02
-OUTLINE_LEAST = 0.03
+OUTLINE_LEAST = 0.04
+# Of a small face the outline is less sure: it is moved out by so many pixels, less a share of the crop's side.
+OUTLINE_PIXELS, OUTLINE_SURE = 3.5, 0.012
 OUTLINE_CELLS = 64  # along a crop's side, for which the distance from the outline is computed
 # What eyeglasses add to the mask: a band from ear to ear, its middle, and half its width and half its height where it
 # begins and ends to fade; and how much farther than the outline it reaches on the side to which a head is turned, where
@@ -150,7 +152,8 @@ def _mask(placement: Placement, box_distance: np.ndarray, x: np.ndarray, y: np.n
         turn = np.clip((points[2, 0] - points[:2, 0].mean()) / TURNED, -1, 1)
         lens = LENS * along * np.maximum(turn * np.sign(x - cx), 0).astype(np.float32)
     if placement.contour is not None:
-        share = ((_inside_outline(placement, x, y) + lens) / (2 * OUTLINE_FADE) + 0.5).clip(0, 1)
+        unsure = max(OUTLINE_PIXELS * np.sqrt(np.linalg.det(placement.matrix[:, :2])) - OUTLINE_SURE, 0)
+        share = ((_inside_outline(placement, x, y) + unsure + lens) / (2 * OUTLINE_FADE) + 0.5).clip(0, 1)
         weight *= share * share * (3 - 2 * share)
     return weight
 

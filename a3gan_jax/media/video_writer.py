@@ -56,6 +56,7 @@ class VideoWriter:
         self._waiting: list[av.Packet] = []  # audio before the first frame
 
     def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         options = {"movflags": "faststart"} if self._muxer in ("mp4", "mov") else {}
         self._output = av.open(str(self._partial), "w", format=self._muxer, container_options=options)
         self._output.flags |= av.container.Flags.bitexact.value  # no time, no random numbers, no version

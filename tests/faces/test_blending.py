@@ -100,7 +100,7 @@ def test_the_mask_ends_at_the_outline(shift):
                     for contour in (placement.contour, None))  # fmt: skip
     u, v = places(placement)
     away = np.hypot(u - 0.5 - shift, v - 0.6)
-    beyond, within = (away > RADIUS + OUTLINE_FADE + 0.01) & (v > 0.6), away < RADIUS - OUTLINE_FADE - 0.01
+    beyond, within = (away > RADIUS + OUTLINE_FADE + 0.02) & (v > 0.6), away < RADIUS - OUTLINE_FADE - 0.01
     assert (free[beyond] != image[beyond]).any() and (result[beyond] == image[beyond]).all()
     np.testing.assert_array_equal(result[within], free[within])
     core = ellipse(image.shape, placement, *CORE) & within

@@ -168,6 +168,11 @@ def test_sound_can_be_left_out(tmp_path):
         assert [stream.type for stream in container.streams] == ["video"]
 
 
+def test_the_folder_of_a_video_is_made(tmp_path):
+    copy(film(tmp_path / "in.mp4"), tmp_path / "new" / "folder" / "out.mp4")
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["out.mp4"]
+
+
 def test_sound_that_the_container_cannot_hold_is_an_error_with_a_remedy(tmp_path):
     source, target = film(tmp_path / "in.mp4", sound="aac"), tmp_path / "out.webm"
     with pytest.raises(ValueError, match=r"webm cannot hold its audio as it is \(aac\): choose .mkv, or leave"):

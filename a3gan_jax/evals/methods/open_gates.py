@@ -10,11 +10,11 @@ import numpy as np
 from jax import Array
 
 from a3gan_jax import inference
-from a3gan_jax.attributes import control
+from a3gan_jax.attributes import EYEGLASSES, control
 from a3gan_jax.checkpoint import SavedModel
 from a3gan_jax.compilation import network_jit
 from a3gan_jax.evals.methods.pasting import paste
-from a3gan_jax.face_model import fingerprint
+from a3gan_jax.face_model import FaceModel, fingerprint
 from a3gan_jax.faces.batching import batches
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.networks import Networks
@@ -45,14 +45,19 @@ class OpenGates:
         self.name = "random-edit" if random_edit else "a3gan-no-scu"
         edit = f"each attribute flipped with probability {FLIPPED}" if random_edit else "attributes by AINet"
         self.description = f"A3GAN with all gates open, {edit}, {weights}, seed {seed}, unchecked"
-        self._networks = Networks.create(model.config)
+        self._model, self._networks = FaceModel(model), Networks.create(model.config)
         self._variables = jax.device_put(model.variables)
         self._random_edit, self._seed = random_edit, seed
 
     def __call__(
         self, images: Sequence[np.ndarray], faces: Sequence[Sequence[Detection]], files: Sequence[str]
     ) -> list[np.ndarray]:
-        return paste(images, faces, self._networks.config.image_size, self._edit)
+        return paste(images, faces, self._networks.config.image_size, self._edit, self._eyeglasses)
+
+    def _eyeglasses(self, crops: np.ndarray) -> np.ndarray:
+        names = self._model.attribute_names
+        shown = self._model.predict_attributes(crops)
+        return shown[:, names.index(EYEGLASSES)] if EYEGLASSES in names else np.zeros(len(crops), bool)
 
     def _edit(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         config = self._networks.config

@@ -13,7 +13,11 @@ Swap = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def paste(
-    images: Sequence[np.ndarray], faces: Sequence[Sequence[Detection]], size: int, swap: Swap
+    images: Sequence[np.ndarray],
+    faces: Sequence[Sequence[Detection]],
+    size: int,
+    swap: Swap,
+    eyeglasses: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> list[np.ndarray]:
     """The photos with every face swapped; what the product would cover (too small, no face by its points) is covered.
 
@@ -21,6 +25,7 @@ def paste(
         images, faces: as of a ``Method``.
         size: side S of the crops.
         swap: asked once about all crops, if there are any.
+        eyeglasses: crops -> which of them show any (N,); None: this is not asked.
 
     Raises:
         ValueError: a box is not finite.
@@ -29,6 +34,9 @@ def paste(
         raise ValueError(f"faces are given for {len(faces)} photos, there are {len(images)}")
     placed = [Face(photo, face, seed=0) for photo, found in enumerate(faces) for face in found]
     replacement.locate(placed, images, size, MIN_FACE)
+    located = [face for face in placed if face.crop is not None]
+    if eyeglasses is not None and located:
+        replacement.wear(located, eyeglasses(np.stack([face.crop for face in located])))
 
     def generate(crops: np.ndarray, tried: Sequence[Face]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         new, finite = swap(crops)
