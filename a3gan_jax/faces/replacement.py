@@ -18,7 +18,6 @@ from a3gan_jax.faces.placement import Placement, place
 from a3gan_jax.faces.tracking import overlap
 
 MIN_FACE = 16  # pixels; the shorter side of a smaller box is too short for a new face
-SURE = 0.75  # score of a detector from which on a face is replaced even where the mesh sees none (0.71: an ear)
 CLEAR_FACE = 40  # pixels; a smaller box is too small to tell who it is
 FOUND_AGAIN = 0.3  # intersection over union from which on a face in the result is one that was replaced
 CANDIDATES = 8  # seeds that a face may take before it is covered
@@ -115,12 +114,7 @@ def locate(faces: Sequence[Face], images: Sequence[np.ndarray], size: int, min_f
     located = [face for face in faces if face.placement is not None]
     contours = outlines([images[face.photo] for face in located], [face.placement for face in located])
     for face, contour in zip(located, contours, strict=True):
-        if contour is None and face.detection.score < SURE:
-            face.placement = None
-            _cover(face, "perhaps no face")
-        else:
-            face.placement = dataclasses.replace(face.placement, contour=contour)
-    located = [face for face in located if face.placement is not None]
+        face.placement = dataclasses.replace(face.placement, contour=contour)
 
     def cut_out(face: Face) -> np.ndarray:
         return resample(images[face.photo], face.placement.to_crop(size), size, size)

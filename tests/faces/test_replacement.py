@@ -120,17 +120,6 @@ def test_one_person_has_one_seed_even_where_it_is_the_lesser_evil(dark):
     assert [f.seed for f in faces] == [10, 10]
 
 
-def test_what_two_networks_doubt_is_covered(dark, monkeypatch):
-    """A face in its place is no ear with a face painted on it."""
-    outline = np.full((29, 2), 0.5)
-    monkeypatch.setattr(replacement, "outlines", lambda images, placements: [None, None, outline])
-    found = [face(x, 90, 60, score=score) for x, score in ((50, 0.7), (120, 0.9), (220, 0.7))]
-    faces = on_the_way([dark], *(Face(0, each, 10) for each in found))
-    assert [f.outcome for f in faces] == ["covered", "anonymised", "anonymised"]
-    assert faces[0].reason == "perhaps no face" and faces[0].placement is None and faces[0].crop is None
-    assert [f.placement.contour for f in faces[1:]] == [None, outline]
-
-
 def test_what_is_not_finite_is_made_again_then_covered(dark):
     faces = on_the_way([dark], Face(0, face(80, 90, 60), 10), Face(0, face(200, 90, 60), 11))
     seeds = {(10 + i * replacement.NEXT_SEED) % 2**32 for i in range(CANDIDATES)}
