@@ -164,23 +164,23 @@ def _inside_outline(placement: Placement, x: np.ndarray, y: np.ndarray) -> np.nd
     contour, points, above = placement.contour[1:-1], placement.points, -1.0
     # Coarsely first: the distance is smooth.
     cells = ((np.arange(OUTLINE_CELLS) + 0.5) / OUTLINE_CELLS).astype(np.float32)
-    places = np.stack(np.meshgrid(cells, cells), axis=-1)
-    inside = _inside(places, np.array([(contour[0, 0], above), *contour, (contour[-1, 0], above)]))
+    inside = _inside(cells, np.array([(contour[0, 0], above), *contour, (contour[-1, 0], above)]))
     hull = points[ConvexHull(points).vertices]
-    inside = np.maximum(inside, OUTLINE_LEAST + _inside(places, np.concatenate([hull, hull[:1]])))
+    inside = np.maximum(inside, OUTLINE_LEAST + _inside(cells, np.concatenate([hull, hull[:1]])))
     at = np.stack(np.broadcast_arrays(y, x)) * OUTLINE_CELLS - 0.5
     return map_coordinates(inside, at, order=1, mode="nearest")
 
 
-def _inside(places: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """How far places (..., 2) lie from the nearest piece of a line through points (M, 2); negative outside of what it
-    surrounds."""
-    within = points_in_poly(places.reshape(-1, 2), line).reshape(places.shape[:-1])
-    line, places = line.astype(np.float32), places[..., None, :]
-    starts, steps = line[:-1], np.diff(line, axis=0)
-    share = ((places - starts) * steps).sum(-1) / np.maximum((steps**2).sum(-1), 1e-9)
-    away = np.linalg.norm(places - starts - share.clip(0, 1)[..., None] * steps, axis=-1).min(-1)
-    return np.where(within, away, -away)
+def _inside(cells: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """How far the places of a grid (C, C), at ``cells`` (C,) in both directions, lie from the nearest piece of a line
+    through points (M, 2); negative outside of what it surrounds."""
+    x, y = (each.reshape(-1, 1) for each in np.meshgrid(cells, cells))
+    within = points_in_poly(np.concatenate([x, y], axis=1), line)
+    (left, top), (right, down) = line[:-1].T.astype(np.float32), np.diff(line, axis=0).T.astype(np.float32)
+    right_of, below = x - left, y - top
+    share = ((right_of * right + below * down) / np.maximum(right**2 + down**2, 1e-9)).clip(0, 1)
+    away = np.sqrt(((right_of - share * right) ** 2 + (below - share * down) ** 2).min(1))
+    return np.where(within, away, -away).reshape(len(cells), len(cells))
 
 
 def kept(shape: tuple[int, ...], untouched: Sequence[np.ndarray], covered: Sequence[np.ndarray]) -> np.ndarray:
