@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from a3gan_jax.faces.blending import crop_mask
+from a3gan_jax.faces.mask import crop_mask
 from a3gan_jax.geometry import ARCFACE_SIZE, crop_to_arcface, resample, resampling_matrix
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601

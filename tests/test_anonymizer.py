@@ -15,8 +15,8 @@ from a3gan_jax.attributes import control
 from a3gan_jax.checkpoint import SavedModel
 from a3gan_jax.faces.alignment import resample
 from a3gan_jax.faces.batching import BATCH
-from a3gan_jax.faces.blending import CORE, END
 from a3gan_jax.faces.detector import Detection
+from a3gan_jax.faces.mask import CORE, END
 from a3gan_jax.faces.placement import place
 from a3gan_jax.faces.replacement import CANDIDATES, Face
 from a3gan_jax.networks import ModelConfig

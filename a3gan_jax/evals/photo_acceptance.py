@@ -9,9 +9,9 @@ import numpy as np
 from a3gan_jax.anonymizer import AnonymizedPhoto, FaceOutcome
 from a3gan_jax.attributes import EYEGLASSES
 from a3gan_jax.evals.face_comparison import Comparison, Look, change, compare, ellipse
-from a3gan_jax.faces.blending import face_mask
 from a3gan_jax.faces.covering import ENLARGE
 from a3gan_jax.faces.detector import Detection
+from a3gan_jax.faces.mask import face_mask
 from a3gan_jax.faces.placement import place
 from a3gan_jax.faces.replacement import CLEAR_FACE
 from a3gan_jax.faces.tracking import overlap

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from a3gan_jax.faces.blending import CORE
+from a3gan_jax.faces.mask import CORE
 from a3gan_jax.faces.replacement import locate, look
 
 SIZE = 32

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from a3gan_jax.faces.alignment import resample
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.placement import BOX_CENTRE, BOX_SIZE, Placement
 from a3gan_jax.geometry import crop_landmarks
@@ -28,3 +29,13 @@ def ellipse(shape: tuple[int, ...], placement: Placement, centre, radii) -> np.n
     y, x = np.mgrid[: shape[0], : shape[1]]
     u, v = np.einsum("ij,jyx->iyx", placement.matrix[:, :2], np.stack([x, y])) + placement.matrix[:, 2, None, None]
     return ((u - centre[0]) / radii[0]) ** 2 + ((v - centre[1]) / radii[1]) ** 2 <= 1
+
+
+def crops_of(image: np.ndarray, placements: list[Placement], size: int = 64) -> list[np.ndarray]:
+    """The crops (size, size, 3) of faces."""
+    return [resample(image, placement.to_crop(size), size, size) for placement in placements]
+
+
+def flat(color, size: int = 64) -> np.ndarray:
+    """A crop (size, size, 3) of one colour."""
+    return np.broadcast_to(color, (size, size, 3)).astype(np.uint8)

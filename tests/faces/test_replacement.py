@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from a3gan_jax.faces import replacement
-from a3gan_jax.faces.blending import CORE, END
 from a3gan_jax.faces.detector import Detection
+from a3gan_jax.faces.mask import CORE, END
 from a3gan_jax.faces.placement import place
 from a3gan_jax.faces.replacement import (
     CANDIDATES,

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from a3gan_jax.attributes import BEYOND_FACE, FORMS, plausibility_penalty
-from a3gan_jax.faces.blending import crop_mask
+from a3gan_jax.faces.mask import crop_mask
 from a3gan_jax.generator_objective import IDENTITY_LOSSES
 from a3gan_jax.geometry import form_regions, head_region
 from a3gan_jax.models.scu import gate_floor_region

@@ -13,7 +13,7 @@ from a3gan_jax.checkpoint import SavedModel, export_model
 from a3gan_jax.evals.methods.a3gan import A3GAN, read_weights
 from a3gan_jax.evals.methods.open_gates import OpenGates
 from a3gan_jax.face_model import FaceModel
-from a3gan_jax.faces.blending import CORE, END
+from a3gan_jax.faces.mask import CORE, END
 from a3gan_jax.faces.placement import place
 from a3gan_jax.networks import ModelConfig
 from tests.faces.scenes import ellipse, face, photo

@@ -8,8 +8,8 @@ from PIL import Image
 
 from a3gan_jax.data.procedural import ProceduralFaces
 from a3gan_jax.evals.methods.ksame import KSame
-from a3gan_jax.faces.blending import CORE, END
 from a3gan_jax.faces.detector import Detection
+from a3gan_jax.faces.mask import CORE, END
 from a3gan_jax.faces.placement import place
 from tests.faces.scenes import ellipse, face, photo
 

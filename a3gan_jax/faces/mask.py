@@ -1,0 +1,154 @@
+"""Which pixels of a photo a new face takes, and how far it fades into them.
+
+A face's mask is 1 in its core (forehead to chin, cheek to cheek) and fades to 0 before the crop ends, beside the box
+that a detector has drawn around the face, and, the core too, at the outline of the face.
+"""
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+from scipy.spatial import ConvexHull
+from skimage.measure import points_in_poly
+
+from a3gan_jax.faces.placement import Placement
+
+# Ellipses in a crop of side 1: centre, radii (x, y). Our own choice; the chin lies at 0.93, the hairline at 0.18. A
+# wider core, which takes in ears and hair, left rims there; a nearer end leaves necks in boxes that people draw.
+CORE = (0.5, 0.57), (0.27, 0.36)
+END = (0.5, 0.54), (0.41, 0.47)
+# Around the box of the face, in half its sides: where the mask begins and ends to fade whatever the ellipses say. In a
+# frontal face that is outside the core.
+BOX_FADE = 1.25, 1.5
+# At the outline of the face, from temple to temple by way of the chin, hair, neck or background begins: the mask fades
+# so far to both sides of it, in shares of the crop's side. Whatever it says, what lies so near to the points that
+# the detector has found, or between them, lies inside.
+OUTLINE_FADE = 0.02
+OUTLINE_LEAST = 0.04
+# Of a small face the outline is less sure: it is moved out by so many pixels, less a share of the crop's side.
+OUTLINE_PIXELS, OUTLINE_SURE = 3.5, 0.012
+OUTLINE_CELLS = 64  # along a crop's side, for which the distance from the outline is computed
+# What eyeglasses add to the mask: a band from ear to ear, its middle, and half its width and half its height where it
+# begins and ends to fade; and how much farther than the outline it reaches on the side to which a head is turned, where
+# a lens may stand before the background; it is turned fully where the nose tip lies so far aside of the middle of the
+# eyes (all by eye, in 40 photos).
+ARMS_MIDDLE, ARMS_WIDTH, ARMS_HEIGHT = (0.5, 0.46), (0.43, 0.47), (0.07, 0.12)
+LENS, TURNED = 0.09, 0.05
+
+
+def _distance(x: np.ndarray, y: np.ndarray, ellipse: tuple) -> np.ndarray:
+    """1 on the ellipse, 0 in its centre."""
+    (cx, cy), (rx, ry) = ellipse
+    return np.sqrt(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2)
+
+
+def _fade(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The mask at places of a crop of side 1: exactly 1 in the core, exactly 0 from the end on, smooth between."""
+    inside = np.maximum(1 - _distance(x, y, END), 0)
+    outside = np.maximum(_distance(x, y, CORE) - 1, 0)
+    share = inside / (inside + outside)
+    return share * share * (3 - 2 * share)
+
+
+def extent(placement: Placement, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a photo of this shape beyond which a face's mask is 0."""
+    rows, columns = placement.bounds(shape)
+    if placement.eyeglasses:
+        return rows, columns
+    centre, radii = END
+    linear = np.linalg.inv(placement.matrix[:, :2])
+    middle, reach = linear @ (np.array(centre) - placement.matrix[:, 2]), np.linalg.norm(linear * radii, axis=1)
+    start, end = np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int) + 1
+    return (
+        slice(max(rows.start, start[1]), min(rows.stop, end[1])),
+        slice(max(columns.start, start[0]), min(columns.stop, end[0])),
+    )
+
+
+def _places(matrix: np.ndarray, where: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the pixels of a rectangle of the photo lie in a crop of side 1."""
+    rows = np.arange(where[0].start, where[0].stop, dtype=np.float64)[:, None]
+    columns = np.arange(where[1].start, where[1].stop, dtype=np.float64)
+    (a, b, c), (d, e, f) = matrix
+    return (a * columns + (b * rows + c)).astype(np.float32), (d * columns + (e * rows + f)).astype(np.float32)
+
+
+def core_distance(placement: Placement, where: tuple[slice, slice]) -> np.ndarray:
+    """How far the pixels of a rectangle of the photo lie from the middle of a face: 1 on the border of its core."""
+    return _distance(*_places(placement.matrix, where), CORE)
+
+
+def crop_mask(size: int) -> np.ndarray:
+    """The mask of a frontal face over its whole crop: (size, size) float64."""
+    y, x = (np.mgrid[:size, :size] + 0.5) / size
+    return _fade(x, y)
+
+
+def box_distance(box: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """How far pixels lie from a box's centre, in half its sides: 1 on its border."""
+    centre = box[:2] + box[2:] / 2
+    x, y = (np.abs(line - c) * 2 / side for line, c, side in zip((columns, rows), centre, box[2:], strict=True))
+    return np.maximum(x, y).astype(np.float32)
+
+
+def lines(where: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (h, 1) and columns (w,) of a rectangle's pixels."""
+    rows, columns = (np.arange(part.start, part.stop) for part in where)
+    return rows[:, None], columns
+
+
+def face_mask(placement: Placement, where: tuple[slice, slice]) -> np.ndarray:
+    """The mask of a face at the pixels of a rectangle of its photo: (h, w) in [0, 1]."""
+    return _mask(placement, box_distance(placement.box, *lines(where)), *_places(placement.matrix, where))
+
+
+def mask_on_crop(placement: Placement, size: int) -> np.ndarray:
+    """The same at the pixels of the face's crop: (size, size)."""
+    y, x = ((np.mgrid[:size, :size] + 0.5) / size).astype(np.float32)
+    back = np.linalg.inv(placement.matrix[:, :2])
+    columns, rows = np.tensordot(back, np.stack([x, y]) - placement.matrix[:, 2, None, None], 1)
+    return _mask(placement, box_distance(placement.box, rows, columns), x, y)
+
+
+def _mask(placement: Placement, beside_box: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``face_mask`` at places of the crop."""
+    begin, end = BOX_FADE
+    weight = _fade(x, y) * ((end - beside_box) / (end - begin)).clip(0, 1)
+    lens = np.float32(0)
+    if placement.eyeglasses:
+        (cx, cy), points = ARMS_MIDDLE, placement.points
+        across, along = (
+            ((end - np.abs(line - c)) / (end - begin)).clip(0, 1)
+            for line, c, (begin, end) in ((x, cx, ARMS_WIDTH), (y, cy, ARMS_HEIGHT))
+        )
+        weight = np.maximum(weight, across * along)
+        turn = np.clip((points[2, 0] - points[:2, 0].mean()) / TURNED, -1, 1)
+        lens = LENS * along * np.maximum(turn * np.sign(x - cx), 0).astype(np.float32)
+    if placement.contour is not None:
+        unsure = max(OUTLINE_PIXELS * np.sqrt(np.linalg.det(placement.matrix[:, :2])) - OUTLINE_SURE, 0)
+        share = ((_inside_outline(placement, x, y) + unsure + lens) / (2 * OUTLINE_FADE) + 0.5).clip(0, 1)
+        weight *= share * share * (3 - 2 * share)
+    return weight
+
+
+def _inside_outline(placement: Placement, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """How far places of a crop lie inside the outline of the face; negative outside. Above the temples it goes straight
+    on."""
+    contour, points, above = placement.contour[1:-1], placement.points, -1.0
+    # Coarsely first: the distance is smooth.
+    cells = ((np.arange(OUTLINE_CELLS) + 0.5) / OUTLINE_CELLS).astype(np.float32)
+    inside = _inside(cells, np.array([(contour[0, 0], above), *contour, (contour[-1, 0], above)]))
+    hull = points[ConvexHull(points).vertices]
+    inside = np.maximum(inside, OUTLINE_LEAST + _inside(cells, np.concatenate([hull, hull[:1]])))
+    at = np.stack(np.broadcast_arrays(y, x)) * OUTLINE_CELLS - 0.5
+    return map_coordinates(inside, at, order=1, mode="nearest")
+
+
+def _inside(cells: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """How far the places of a grid (C, C), at ``cells`` (C,) in both directions, lie from the nearest piece of a line
+    through points (M, 2); negative outside of what it surrounds."""
+    x, y = (each.reshape(-1, 1) for each in np.meshgrid(cells, cells))
+    within = points_in_poly(np.concatenate([x, y], axis=1), line)
+    (left, top), (right, down) = line[:-1].T.astype(np.float32), np.diff(line, axis=0).T.astype(np.float32)
+    right_of, below = x - left, y - top
+    share = ((right_of * right + below * down) / np.maximum(right**2 + down**2, 1e-9)).clip(0, 1)
+    away = np.sqrt(((right_of - share * right) ** 2 + (below - share * down) ** 2).min(1))
+    return np.where(within, away, -away).reshape(len(cells), len(cells))
