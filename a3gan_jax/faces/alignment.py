@@ -56,17 +56,20 @@ def align(image: np.ndarray, landmarks: np.ndarray, size: int = ARCFACE_SIZE) ->
     return warp(image, similarity(landmarks, template), size)
 
 
-def resample(image: np.ndarray, matrix: np.ndarray, width: int, height: int, *, smooth: bool = False) -> np.ndarray:
+def resample(
+    image: np.ndarray, matrix: np.ndarray, width: int, height: int, *, smooth: bool = False, quick: bool = False
+) -> np.ndarray:
     """An image (H, W, 3) uint8 seen through ``matrix`` (2, 3), image to result: (height, width, 3) uint8.
 
-    Shrinking averages over all the pixels that a result pixel covers; enlarging is bilinear, or bicubic if ``smooth``.
+    Shrinking averages over all the pixels that a result pixel covers (over most of them if ``quick``); enlarging is
+    bilinear, or bicubic if ``smooth``.
     Beyond the border the nearest border pixel is repeated. Fractions of a level may be cut off (Pillow's way).
     """
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     # Whole factors first, with Pillow's fast filters; then several samples a result pixel where it still shrinks.
     shrink = max(1, int(0.5 / scale))
     enlarge = min(4, int(np.ceil(scale))) if smooth else 1
-    samples = max(1, int(np.ceil(1 / (scale * shrink) - 0.01)))
+    samples = 1 if quick else max(1, int(np.ceil(1 / (scale * shrink) - 0.01)))
     linear = np.linalg.inv(matrix[:, :2])
     # Pillow counts from the corner of the top left pixel, half a pixel from its centre.
     shift = 0.5 - linear @ (matrix[:, 2] + 0.5)

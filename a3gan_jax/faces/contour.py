@@ -34,7 +34,7 @@ def outlines(images: Sequence[np.ndarray], placements: Sequence[Placement]) -> l
     if not placements:
         return []
     views, found = [mesh_view(placement) for placement in placements], []
-    faces = np.stack([resample(image, view, SIZE, SIZE) for image, view in zip(images, views, strict=True)])
+    faces = np.stack([resample(image, view, SIZE, SIZE, quick=True) for image, view in zip(images, views, strict=True)])
     for part, rows in batches(len(faces)):
         points, logits = jax.device_get(_contour(_network(), _variables(), faces[rows]))
         for placement, view, outline, logit in zip(placements[part], views[part], points, logits, strict=False):

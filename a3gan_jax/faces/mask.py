@@ -5,7 +5,7 @@ that a detector has drawn around the face, and, the core too, at the outline of 
 """
 
 import numpy as np
-from scipy.ndimage import map_coordinates
+from PIL import Image
 from scipy.spatial import ConvexHull
 from skimage.measure import points_in_poly
 
@@ -25,7 +25,9 @@ OUTLINE_FADE = 0.02
 OUTLINE_LEAST = 0.04
 # Of a small face the outline is less sure: it is moved out by so many pixels, less a share of the crop's side.
 OUTLINE_PIXELS, OUTLINE_SURE = 3.5, 0.012
-OUTLINE_CELLS = 64  # along a crop's side, for which the distance from the outline is computed
+# Of a grid for which the distance from the outline is computed: cells along a side, and how far it reaches beyond a
+# crop.
+OUTLINE_CELLS, OUTLINE_MARGIN = 64, 0.1
 # What eyeglasses add to the mask: a band from ear to ear, its middle, and half its width and half its height where it
 # begins and ends to fade; and how much farther than the outline it reaches on the side to which a head is turned, where
 # a lens may stand before the background; it is turned fully where the nose tip lies so far aside of the middle of the
@@ -56,7 +58,16 @@ def extent(placement: Placement, shape: tuple[int, ...]) -> tuple[slice, slice]:
     centre, radii = END
     linear = np.linalg.inv(placement.matrix[:, :2])
     middle, reach = linear @ (np.array(centre) - placement.matrix[:, 2]), np.linalg.norm(linear * radii, axis=1)
-    start, end = np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int) + 1
+    start, end = middle - reach, middle + reach
+    if placement.contour is not None:
+        far = OUTLINE_FADE + _unsure(placement)
+        around = np.concatenate([placement.contour, placement.points - OUTLINE_LEAST, placement.points + OUTLINE_LEAST])
+        (left, _), (right, bottom) = around.min(0) - far, around.max(0) + far
+        top = centre[1] - radii[1]
+        corners = np.array([(left, top), (right, top), (left, bottom), (right, bottom)])
+        corners = (corners - placement.matrix[:, 2]) @ linear.T
+        start, end = np.maximum(start, corners.min(0)), np.minimum(end, corners.max(0))
+    start, end = np.floor(start).astype(int), np.ceil(end).astype(int) + 1
     return (
         slice(max(rows.start, start[1]), min(rows.stop, end[1])),
         slice(max(columns.start, start[0]), min(columns.stop, end[0])),
@@ -97,20 +108,27 @@ def lines(where: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
 
 def face_mask(placement: Placement, where: tuple[slice, slice]) -> np.ndarray:
     """The mask of a face at the pixels of a rectangle of its photo: (h, w) in [0, 1]."""
-    return _mask(placement, box_distance(placement.box, *lines(where)), *_places(placement.matrix, where))
+    (rows, columns), matrix = where, placement.matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ [columns.start, rows.start]
+    return _mask(placement, box_distance(placement.box, *lines(where)), matrix)
 
 
 def mask_on_crop(placement: Placement, size: int) -> np.ndarray:
     """The same at the pixels of the face's crop: (size, size)."""
-    y, x = ((np.mgrid[:size, :size] + 0.5) / size).astype(np.float32)
-    back = np.linalg.inv(placement.matrix[:, :2])
-    columns, rows = np.tensordot(back, np.stack([x, y]) - placement.matrix[:, 2, None, None], 1)
-    return _mask(placement, box_distance(placement.box, rows, columns), x, y)
+    matrix = np.array([[1, 0, 0.5], [0, 1, 0.5]]) / size
+    columns, rows = np.tensordot(
+        np.linalg.inv(placement.matrix[:, :2]),
+        np.stack(_places(matrix, (slice(0, size),) * 2)) - placement.matrix[:, 2, None, None],
+        1,
+    )
+    return _mask(placement, box_distance(placement.box, rows, columns), matrix)
 
 
-def _mask(placement: Placement, beside_box: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``face_mask`` at places of the crop."""
-    begin, end = BOX_FADE
+def _mask(placement: Placement, beside_box: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """``face_mask`` at pixels (h, w) whose indices ``matrix`` (2, 3) brings to the crop; ``beside_box`` (h, w) is their
+    ``box_distance``."""
+    (height, width), (begin, end) = beside_box.shape, BOX_FADE
+    x, y = _places(matrix, (slice(0, height), slice(0, width)))
     weight = _fade(x, y) * ((end - beside_box) / (end - begin)).clip(0, 1)
     lens = np.float32(0)
     if placement.eyeglasses:
@@ -120,26 +138,35 @@ def _mask(placement: Placement, beside_box: np.ndarray, x: np.ndarray, y: np.nda
             for line, c, (begin, end) in ((x, cx, ARMS_WIDTH), (y, cy, ARMS_HEIGHT))
         )
         weight = np.maximum(weight, across * along)
-        turn = np.clip((points[2, 0] - points[:2, 0].mean()) / TURNED, -1, 1)
-        lens = LENS * along * np.maximum(turn * np.sign(x - cx), 0).astype(np.float32)
+        turn = float(np.clip((points[2, 0] - points[:2, 0].mean()) / TURNED, -1, 1))
+        lens = LENS * along * np.maximum(turn * np.sign(x - cx), 0)
     if placement.contour is not None:
-        unsure = max(OUTLINE_PIXELS * np.sqrt(np.linalg.det(placement.matrix[:, :2])) - OUTLINE_SURE, 0)
-        share = ((_inside_outline(placement, x, y) + unsure + lens) / (2 * OUTLINE_FADE) + 0.5).clip(0, 1)
+        inside = _inside_outline(placement, matrix, (width, height)) + (lens + np.float32(_unsure(placement)))
+        share = (inside / (2 * OUTLINE_FADE) + np.float32(0.5)).clip(0, 1)
         weight *= share * share * (3 - 2 * share)
     return weight
 
 
-def _inside_outline(placement: Placement, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """How far places of a crop lie inside the outline of the face; negative outside. Above the temples it goes straight
-    on."""
+def _unsure(placement: Placement) -> float:
+    """How much farther the mask reaches than the outline of a small face, in shares of the crop's side."""
+    return max(OUTLINE_PIXELS * float(np.sqrt(np.linalg.det(placement.matrix[:, :2]))) - OUTLINE_SURE, 0.0)
+
+
+def _inside_outline(placement: Placement, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """How far pixels, as ``_mask`` has them, lie inside the outline of the face; negative outside. Above the temples it
+    goes straight on."""
     contour, points, above = placement.contour[1:-1], placement.points, -1.0
     # Coarsely first: the distance is smooth.
-    cells = ((np.arange(OUTLINE_CELLS) + 0.5) / OUTLINE_CELLS).astype(np.float32)
+    span = 1 + 2 * OUTLINE_MARGIN
+    cells = ((np.arange(OUTLINE_CELLS) + 0.5) / OUTLINE_CELLS * span - OUTLINE_MARGIN).astype(np.float32)
     inside = _inside(cells, np.array([(contour[0, 0], above), *contour, (contour[-1, 0], above)]))
     hull = points[ConvexHull(points).vertices]
     inside = np.maximum(inside, OUTLINE_LEAST + _inside(cells, np.concatenate([hull, hull[:1]])))
-    at = np.stack(np.broadcast_arrays(y, x)) * OUTLINE_CELLS - 0.5
-    return map_coordinates(inside, at, order=1, mode="nearest")
+    to_grid = matrix + [[0, 0, OUTLINE_MARGIN]] * 2
+    to_grid[:, 2] -= to_grid[:, :2].sum(1) / 2  # Pillow counts from the corner of the top left pixel
+    grid = Image.fromarray(inside)
+    affine = (to_grid * OUTLINE_CELLS / span).reshape(-1).tolist()
+    return np.asarray(grid.transform(size, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR))
 
 
 def _inside(cells: np.ndarray, line: np.ndarray) -> np.ndarray:
