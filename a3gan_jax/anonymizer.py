@@ -110,6 +110,7 @@ class Anonymizer:
         detections: Sequence[Sequence[Detection]] | None = None,
         people: Sequence[Sequence[int]] | None = None,
         attributes: Sequence[np.ndarray] | None = None,
+        contours: Sequence[Sequence[np.ndarray | None]] | None = None,
         control: Control | None = None,
         strength: float = 1.0,
         seed: int | Sequence[Sequence[int]] = 0,
@@ -128,6 +129,8 @@ class Anonymizer:
             people: for each photo one integer a face, 0 <= p < 2**32, who is who: one person has one pseudonym. None:
                 every face is a person of its own.
             attributes: for each photo (faces, K) in {0, 1}; None: as the model sees them.
+            contours: for each photo one outline a face, as ``faces.placement.Placement`` has it, or None where it is
+                not known; None: as the face mesh sees them.
             control: as for ``FaceModel.anonymize``; None: ``attributes.control(..., in_photo=True)``.
             strength: as for ``FaceModel.anonymize``. Below 1 the original shows through, and there is no check.
             seed: of all pseudonyms, 0 <= seed < 2**32; or for each photo one a face.
@@ -169,7 +172,10 @@ class Anonymizer:
         if control is None:
             control = attribute_words.control(self.model.attribute_names, in_photo=True)
         check = check and strength == 1.0
-        replacement.locate(faces, images, self.model.image_size, min_face)
+        outlines = None if contours is None else [contour for part in contours for contour in part]
+        if outlines is not None and len(outlines) != len(faces):
+            raise ValueError(f"contours are given for {len(outlines)} faces, there are {len(faces)}")
+        replacement.locate(faces, images, self.model.image_size, min_face, outlines)
         choose = (people is None if choose is None else choose) and strength > 0
         if check or choose or spare is not None or only is not None:
             replacement.look(faces, images, self.recognizer)

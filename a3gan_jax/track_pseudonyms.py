@@ -4,7 +4,7 @@ A pseudonym that is chosen frame by frame would change from one to the next. So 
 sight of a track, some of them at once, before they come out, and before the first of the track does. By these first
 sights a seed is chosen that looks natural and unlike the original. Where the recogniser finds the original in one of
 them another seed is taken, from then on for all frames; where no seed passes the track is covered from then on, to its
-end. A track that could not be checked yet is covered. Attributes, too, come from several frames.
+end. A track that could not be checked yet is covered. Attributes and outlines, too, come from several frames.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ import numpy as np
 from a3gan_jax.anonymizer import Anonymizer
 from a3gan_jax.attributes import Control
 from a3gan_jax.faces.alignment import resample
+from a3gan_jax.faces.contour import outlines
 from a3gan_jax.faces.covering import cover
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.placement import place
@@ -26,6 +27,7 @@ CHECK_EVERY = 3  # calls of ``replace``, with eight frames each and twenty known
 TRUSTED_GAP = 5  # frames; a face that was last seen longer ago is covered: where its points lie is a guess
 MARGIN = 0.03  # by which a covered box grows on all sides for each frame of its gap
 LOOK_EVERY = 4  # sights of a track of whose attributes notes were taken; before that, every one
+OUTLINE_EVERY = 4  # sights of a track within a call of ``replace`` of whose outlines the mesh is asked; and the last
 SURE = 0.15  # share of frames, beyond one half, that changes an attribute
 
 
@@ -103,6 +105,7 @@ class TrackPseudonyms:
             people=[[each.track for each in some] for some in new],
             seed=[[track.seed for track in some] for some in tracks],
             attributes=[np.array([track.attributes for track in some]).reshape(len(some), k) for some in tracks],
+            contours=_outlines(images, new),
             check=False,
             **self._options,
         )
@@ -190,6 +193,37 @@ class TrackPseudonyms:
         track.anonymised += anonymised
         track.covered += not anonymised
         track.reason = track.reason or reason
+
+
+def _outlines(images: Sequence[np.ndarray], faces: Sequence[Sequence[TrackedFace]]) -> list[list[np.ndarray | None]]:
+    """The outlines of tracks in frames that follow one another: of some as the mesh sees them, between these on the
+    straight line from one to the next; None for all of a track in which it sees no face."""
+    sights: dict[int, list[tuple[int, int]]] = {}  # track -> frames and positions in them
+    for frame, some in enumerate(faces):
+        for position, each in enumerate(some):
+            sights.setdefault(each.track, []).append((frame, position))
+    asked = [
+        (track, frame, placement)
+        for track, places in sights.items()
+        for frame, position in sorted({*places[::OUTLINE_EVERY], places[-1]})
+        if not isinstance(placement := place(faces[frame][position].face), str)
+    ]
+    found = outlines([images[frame] for _, frame, _ in asked], [placement for *_, placement in asked])
+    results: list[list[np.ndarray | None]] = [[None] * len(some) for some in faces]
+    for number, places in sights.items():
+        seen = {
+            frame: contour
+            for (track, frame, _), contour in zip(asked, found, strict=True)
+            if track == number and contour is not None
+        }
+        if seen:
+            frames = sorted(seen)
+            for frame, position in places:
+                before = max((other for other in frames if other <= frame), default=frames[0])
+                after = min((other for other in frames if other >= frame), default=frames[-1])
+                share = (frame - before) / max(after - before, 1)
+                results[frame][position] = (1 - share) * seen[before] + share * seen[after]
+    return results
 
 
 def _meets(box: np.ndarray, image: np.ndarray) -> bool:

@@ -209,6 +209,7 @@ def test_a_model_that_breaks_covers_the_faces_of_photos(model, street):
         (dict(seed=0.5), "seed must be integers"),
         (dict(strength=2.0), "strength"),
         (dict(attributes=[np.zeros((1, 6))]), "attributes are given for 1 faces, there are 2"),
+        (dict(contours=[[None]]), "contours are given for 1 faces, there are 2"),
         (dict(attributes=[np.zeros((2, 5))]), "attributes must be 0 or 1"),
         (dict(control=control(("Male",))), "over 1 attributes"),
         (dict(region=(0, 0, 10)), "a region is"),

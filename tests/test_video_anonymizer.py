@@ -101,9 +101,22 @@ class Painter:
         return np.stack([self._rng.random(len(crops)) < 0.8, np.zeros(len(crops), bool)], axis=1).astype(np.uint8)
 
     def anonymize_photos(
-        self, images, *, detections, people, control, strength, seed, check, min_face, attributes=None, choose=None
+        self,
+        images,
+        *,
+        detections,
+        people,
+        control,
+        strength,
+        seed,
+        check,
+        min_face,
+        attributes=None,
+        contours=None,
+        choose=None,
     ) -> list[AnonymizedPhoto]:
         sample = attributes is None
+        assert sample == (contours is None)
         if self.wrong_at is not None and len(self.seeds) >= self.wrong_at and not sample:
             raise RuntimeError("out of paint")
         photos = []

@@ -68,7 +68,7 @@ def resample(
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     # Whole factors first, with Pillow's fast filters; then several samples a result pixel where it still shrinks.
     shrink = max(1, int(0.5 / scale))
-    enlarge = min(4, int(np.ceil(scale))) if smooth else 1
+    enlarge = min(4, max(2, round(scale))) if smooth and scale > 1 else 1
     samples = 1 if quick else max(1, int(np.ceil(1 / (scale * shrink) - 0.01)))
     linear = np.linalg.inv(matrix[:, :2])
     # Pillow counts from the corner of the top left pixel, half a pixel from its centre.

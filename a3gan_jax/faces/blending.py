@@ -71,12 +71,14 @@ def blend(
         where = extent(placement, image.shape)
         if where[0].start >= where[0].stop or where[1].start >= where[1].stop:
             continue
-        weight, own = face_mask(placement, where), core_distance(placement, where)
-        for j, (other, _) in enumerate(faces):
-            if j != i and _meet(where, extent(other, image.shape)):
-                weight *= _share(own, core_distance(other, where), first=i < j)
-        for box in untouched:
-            weight *= _share(own, box_distance(box, *lines(where)), first=False)
+        weight = face_mask(placement, where)
+        near = [j for j, (other, _) in enumerate(faces) if j != i and _meet(where, extent(other, image.shape))]
+        if near or len(untouched):
+            own = core_distance(placement, where)
+            for j in near:
+                weight *= _share(own, core_distance(faces[j][0], where), first=i < j)
+            for box in untouched:
+                weight *= _share(own, box_distance(box, *lines(where)), first=False)
         (rows, columns), size = where, crop.shape[0]
         shift = np.array([columns.start, rows.start])
         to_crop = placement.to_crop(size)
@@ -85,8 +87,10 @@ def blend(
         width, height = columns.stop - columns.start, rows.stop - rows.start
         new = resample(crop, matrix, width, height, smooth=True)
         # Weights of one pixel sum to 1 at most, so that faces can be added one by one.
-        change = weight[..., None] * np.subtract(new, image[where], dtype=np.float32)
-        result[where] = np.rint(result[where] + change).clip(0, 255)
+        change = np.subtract(new, image[where], dtype=np.float32)
+        change *= weight[..., None]
+        change += result[where]
+        result[where] = np.rint(change, out=change).clip(0, 255, out=change)
     return result
 
 

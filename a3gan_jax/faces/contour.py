@@ -20,6 +20,7 @@ from a3gan_jax.weights import FOLDER
 
 WEIGHTS = FOLDER / "face_contour.npz"  # as ``tools/pack_contour.py`` writes it
 SHA256 = "654de3b227b09135107b3cdf0f5dbb0ccc3f3a387f231c45ae379ce2f9b2b999"
+BATCH = 4  # faces in a batch of the mesh's: often there are few
 FACE_LOGIT = 0.0  # from which on the mesh sees a face: a probability of 0.5, the models' own threshold
 MARGIN = 1.5  # side of what the mesh sees over the longer side of the face's box
 
@@ -35,7 +36,7 @@ def outlines(images: Sequence[np.ndarray], placements: Sequence[Placement]) -> l
         return []
     views, found = [mesh_view(placement) for placement in placements], []
     faces = np.stack([resample(image, view, SIZE, SIZE, quick=True) for image, view in zip(images, views, strict=True)])
-    for part, rows in batches(len(faces)):
+    for part, rows in batches(len(faces), BATCH):
         points, logits = jax.device_get(_contour(_network(), _variables(), faces[rows]))
         for placement, view, outline, logit in zip(placements[part], views[part], points, logits, strict=False):
             in_photo = (outline.reshape(-1, 2).astype(np.float64) - view[:, 2]) @ np.linalg.inv(view[:, :2]).T

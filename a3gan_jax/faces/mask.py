@@ -27,7 +27,7 @@ OUTLINE_LEAST = 0.04
 OUTLINE_PIXELS, OUTLINE_SURE = 3.5, 0.012
 # Of a grid for which the distance from the outline is computed: cells along a side, and how far it reaches beyond a
 # crop.
-OUTLINE_CELLS, OUTLINE_MARGIN = 64, 0.1
+OUTLINE_CELLS, OUTLINE_MARGIN = 48, 0.1
 # What eyeglasses add to the mask: a band from ear to ear, its middle, and half its width and half its height where it
 # begins and ends to fade; and how much farther than the outline it reaches on the side to which a head is turned, where
 # a lens may stand before the background; it is turned fully where the nose tip lies so far aside of the middle of the

@@ -88,8 +88,16 @@ def restrict(faces: Sequence[Face], region: tuple[float, float, float, float]) -
             face.outcome, face.reason = "spared", "outside the region"
 
 
-def locate(faces: Sequence[Face], images: Sequence[np.ndarray], size: int, min_face: float) -> None:
+def locate(
+    faces: Sequence[Face],
+    images: Sequence[np.ndarray],
+    size: int,
+    min_face: float,
+    contours: Sequence[np.ndarray | None] | None = None,
+) -> None:
     """Places the faces that are to be anonymised and cuts their crops (size, size, 3); covers those it cannot use.
+
+    ``contours``: of all faces, as ``Placement.contour`` has them; None: as the mesh sees them.
 
     Raises:
         ValueError: a detection's box is not finite, or has no area: nobody can tell what to cover.
@@ -112,8 +120,11 @@ def locate(faces: Sequence[Face], images: Sequence[np.ndarray], size: int, min_f
         else:
             face.placement = placed
     located = [face for face in faces if face.placement is not None]
-    contours = outlines([images[face.photo] for face in located], [face.placement for face in located])
-    for face, contour in zip(located, contours, strict=True):
+    if contours is None:
+        known = outlines([images[face.photo] for face in located], [face.placement for face in located])
+    else:
+        known = [contour for face, contour in zip(faces, contours, strict=True) if face.placement is not None]
+    for face, contour in zip(located, known, strict=True):
         face.placement = dataclasses.replace(face.placement, contour=contour)
 
     def cut_out(face: Face) -> np.ndarray:
