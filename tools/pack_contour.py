@@ -2,9 +2,9 @@
 
     python -m tools.pack_contour [--output=a3gan_jax/weights/face_contour.npz]
 
-It is MediaPipe's face mesh of 468 points, of which it keeps those of the outline, x and y, and its word on whether there
-is a face, in half precision. The file comes with a package of the extra ``eval`` (see the Makefile). The sha256, which is printed, belongs into
-``a3gan_jax/faces/contour.py``.
+It is MediaPipe's face mesh of 468 points, of which it keeps those of the outline, x and y, and its word on whether
+there is a face, in half precision. The original file comes with a package of the extra ``eval`` (see the Makefile). The
+sha256, which is printed, belongs into ``a3gan_jax/faces/contour.py``.
 """
 
 import argparse
