@@ -35,7 +35,7 @@ def test_attributes_that_are_new_say_nothing_at_first():
     small, large = Networks.create(SMALL), Networks.create(MORE)
     y, _ = small.generator.apply(TRAINED["generator"], images, a, new, z, jnp.ones(2))
     wide_y, _ = large.generator.apply(variables["generator"], images, wide_a, wide_new, z, jnp.ones(2))
-    np.testing.assert_allclose(wide_y, y, atol=1e-5)
+    np.testing.assert_allclose(wide_y, y, atol=1e-4)  # sums of two and of four attributes round otherwise
     seen = small.discriminator.apply(TRAINED["discriminator"], images).attributes
     wide_seen = large.discriminator.apply(variables["discriminator"], images).attributes
     np.testing.assert_allclose(wide_seen[:, columns], seen, rtol=1e-4)
