@@ -28,14 +28,25 @@ def fresh(config: ModelConfig):
 
 def test_attributes_that_are_new_say_nothing_at_first():
     images = jax.random.uniform(jax.random.key(0), (2, 64, 64, 3))
-    a, new, z = jnp.array([[0.0, 1.0], [1.0, 1.0]]), jnp.array([[1.0, 1.0], [0.0, 1.0]]), jnp.ones((2, SMALL.z_dim))
+    a, new = jnp.array([[0.0, 1.0], [1.0, 1.0]]), jnp.array([[1.0, 1.0], [0.0, 1.0]])
     columns = np.array([MORE.attributes.index(name) for name in SMALL.attributes])
     wide_a, wide_new = (jnp.array([[1.0, 0, 0, 0], [0, 0, 1, 0]]).at[:, columns].set(v) for v in (a, new))
     variables = grown(fresh(MORE), TRAINED, MORE, SMALL)
     small, large = Networks.create(SMALL), Networks.create(MORE)
-    y, _ = small.generator.apply(TRAINED["generator"], images, a, new, z, jnp.ones(2))
-    wide_y, _ = large.generator.apply(variables["generator"], images, wide_a, wide_new, z, jnp.ones(2))
-    np.testing.assert_allclose(wide_y, y, atol=1e-4)  # sums of two and of four attributes round otherwise
+    with jax.enable_x64(True):  # sums of two and of four attributes round otherwise
+        z, one = jnp.ones((2, SMALL.z_dim), float), jnp.ones(2, float)
+        (y, _), (wide_y, _) = (
+            Networks.create(dataclasses.replace(config, compute="float64")).generator.apply(
+                jax.tree.map(lambda leaf: np.asarray(leaf, float), trained["generator"]),
+                np.asarray(images, float),
+                np.asarray(old, float),
+                np.asarray(chosen, float),
+                z,
+                one,
+            )
+            for config, trained, old, chosen in ((SMALL, TRAINED, a, new), (MORE, variables, wide_a, wide_new))
+        )
+    np.testing.assert_allclose(wide_y, y, atol=1e-9)
     seen = small.discriminator.apply(TRAINED["discriminator"], images).attributes
     wide_seen = large.discriminator.apply(variables["discriminator"], images).attributes
     np.testing.assert_allclose(wide_seen[:, columns], seen, rtol=1e-4)

@@ -9,6 +9,7 @@ import numpy as np
 from a3gan_jax.anonymizer import AnonymizedPhoto, FaceOutcome
 from a3gan_jax.attributes import EYEGLASSES
 from a3gan_jax.evals.face_comparison import Comparison, Look, change, compare, ellipse
+from a3gan_jax.faces.contour import outlines
 from a3gan_jax.faces.covering import ENLARGE
 from a3gan_jax.faces.detector import Detection
 from a3gan_jax.faces.mask import face_mask
@@ -93,7 +94,7 @@ def judge(
     faces = tuple(_face(original, photo, face, again, look) for face in found)
     boxes = tuple(_box(original, photo.image, box, found) for box in drawn)
     differs = (original != photo.image).any(-1)
-    outside = int((differs & ~masks(original.shape, photo.faces)).sum())
+    outside = int((differs & ~masks(original, photo.faces)).sum())
     far = differs.copy()
     for face in photo.faces:
         far[_rectangle(face.box, FAR)] = False
@@ -108,10 +109,10 @@ def judge(
     return PhotoVerdict(faces, boxes, outside, int(far.sum()), tuple(violations))
 
 
-def masks(shape: tuple[int, ...], faces: Sequence[FaceOutcome]) -> np.ndarray:
-    """(H, W) bool: the pixels that may change: in the masks of faces, as if their outlines were not known, and in the
-    blocks over what is covered."""
-    allowed = np.zeros(shape[:2], bool)
+def masks(original: np.ndarray, faces: Sequence[FaceOutcome]) -> np.ndarray:
+    """(H, W) bool: the pixels of a photo that may change: in the masks of its faces, and in the blocks over what is
+    covered."""
+    allowed = np.zeros(original.shape[:2], bool)
     for face in faces:
         if face.outcome == "covered":
             allowed[_rectangle(face.box, ENLARGE)] = True
@@ -119,8 +120,11 @@ def masks(shape: tuple[int, ...], faces: Sequence[FaceOutcome]) -> np.ndarray:
             placement := place(Detection(face.box, face.landmarks, face.score)), str
         ):
             worn = bool(face.before and face.before.get(EYEGLASSES))
-            where = placement.bounds(shape)
-            allowed[where] |= face_mask(dataclasses.replace(placement, eyeglasses=worn), where) > 0
+            (contour,) = outlines([original], [placement])
+            placement = dataclasses.replace(placement, contour=contour, eyeglasses=worn)
+            where = placement.bounds(original.shape)
+            if where[0].start < where[0].stop and where[1].start < where[1].stop:
+                allowed[where] |= face_mask(placement, where) > 0
     return allowed
 
 

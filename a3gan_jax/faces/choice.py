@@ -38,7 +38,10 @@ def choose(faces: Sequence[Face], generate: Generate, judge: Judge, embed: Embed
         shown = blending.on_crops(
             blending.match_colors(images, crops), crops, [trial.placement for trial in trials[part]]
         )
-        templates = [on_template(crop, _crop_points(trial)) for crop, trial in zip(shown, trials[part], strict=True)]
+        templates = [
+            on_template(crop, trial.placement.points * len(crop) - 0.5)
+            for crop, trial in zip(shown, trials[part], strict=True)
+        ]
         embeddings = embed(np.stack(templates))
         alike[part] = [trial.embedding @ found for trial, found in zip(trials[part], embeddings, strict=True)]
         natural[part] = np.where(finite & np.isfinite(alike[part]), judge(shown), np.nan)
@@ -52,12 +55,6 @@ def choose(faces: Sequence[Face], generate: Generate, judge: Judge, embed: Embed
         for face in some:
             face.candidates = tuple(face.candidates[number] for number in order)
             face.seed = face.candidates[0]
-
-
-def _crop_points(face: Face) -> np.ndarray:
-    """The five points of a face in its crop: (5, 2), in pixels."""
-    matrix = face.placement.to_crop(face.crop.shape[0])
-    return face.placement.landmarks @ matrix[:, :2].T + matrix[:, 2]
 
 
 def _standard(values: np.ndarray) -> np.ndarray:

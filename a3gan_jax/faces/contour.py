@@ -1,14 +1,11 @@
 """The outlines of faces, by points of MediaPipe's face mesh that come with the package."""
 
 import functools
-import hashlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from flax import traverse_util
 
 from a3gan_jax.compilation import network_jit
 from a3gan_jax.faces.alignment import resample
@@ -16,7 +13,7 @@ from a3gan_jax.faces.batching import batches
 from a3gan_jax.faces.placement import Placement
 from a3gan_jax.models.face_mesh import CONTOUR, SIZE, FaceMesh
 from a3gan_jax.models.layers import resolve_conv_form
-from a3gan_jax.weights import FOLDER
+from a3gan_jax.weights import FOLDER, read_variables
 
 WEIGHTS = FOLDER / "face_contour.npz"  # as ``tools/pack_contour.py`` writes it
 SHA256 = "654de3b227b09135107b3cdf0f5dbb0ccc3f3a387f231c45ae379ce2f9b2b999"
@@ -70,12 +67,7 @@ def _network() -> FaceMesh:
 @functools.cache
 def _variables() -> Any:
     """Raises ValueError: the file is damaged."""
-    content = WEIGHTS.read_bytes()
-    if (found := hashlib.sha256(content).hexdigest()) != SHA256:
-        raise ValueError(f"{WEIGHTS} has sha256 {found}, expected {SHA256}: it is damaged; install a3gan-jax anew")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        flat = {path: arrays[path].astype(np.float32) for path in arrays.files}
-    return jax.device_put(traverse_util.unflatten_dict(flat, sep="/"))
+    return jax.device_put(read_variables(WEIGHTS, SHA256))
 
 
 @functools.partial(network_jit, static_argnums=0)

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flax import traverse_util
@@ -47,17 +48,22 @@ def packaged_model(name: str = DEFAULT, folder: Path = FOLDER) -> SavedModel:
             f"{name} is neither a model nor the workdir of a training, nor weights of this package (there are: {known})"
         )
     facts = json.loads(description.read_text())
-    content = (folder / f"{name}.npz").read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != facts["sha256"]:
-        raise ValueError(
-            f"{name}.npz has sha256 {found}, expected {facts['sha256']}: it is damaged; install a3gan-jax anew"
-        )
+    variables = read_variables(folder / f"{name}.npz", facts["sha256"])
+    return SavedModel(ModelConfig.from_dict(facts["networks"]), variables, facts["step"])
+
+
+def read_variables(file: Path, sha256: str) -> dict[str, Any]:
+    """Variables of a network, float32, from a file of arrays that are named by their paths.
+
+    Raises:
+        ValueError: the file has another sha256.
+    """
+    content = file.read_bytes()
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise ValueError(f"{file.name} has sha256 {found}, expected {sha256}: it is damaged; install a3gan-jax anew")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         flat = {path: arrays[path].astype(np.float32) for path in arrays.files}
-    return SavedModel(
-        ModelConfig.from_dict(facts["networks"]), traverse_util.unflatten_dict(flat, sep="/"), facts["step"]
-    )
+    return traverse_util.unflatten_dict(flat, sep="/")
 
 
 def pack(model: SavedModel, name: str, folder: Path = FOLDER) -> Path:

@@ -74,7 +74,9 @@ def test_the_packages_weights_are_small_and_whole():
     for file in files:
         with np.load(file, allow_pickle=False) as arrays:
             assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
-        assert "python -m" in (weights.FOLDER / f"{file.stem}.md").read_text(), "a card gives its commands"
+        commands = 1 if file.stem == "face_contour" else 2
+        card = (weights.FOLDER / f"{file.stem}.md").read_text()
+        assert card.count("python -m") >= commands, "a card gives its commands"
     models = [file for file in files if file.stem != "face_contour"]
     assert [file.stem for file in models] == ["celeba", "fairface"]
     for file in models:
