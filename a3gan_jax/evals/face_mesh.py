@@ -30,6 +30,7 @@ IRIS_FILE = (
 #: yaw, pitch, roll: degrees by which the head looks to the image's right and up, and is tilted clockwise.
 COLUMNS = ("mouth", "left_eye", "right_eye", "yaw", "pitch", "roll")
 
+MARGIN = 1.5  # side of what the mesh sees over the longer side of the face's box, as its authors have it
 EYE_SIZE, EYE_MARGIN = 64, 2.3  # pixels; side of the crop over the width of the eye
 FACE_SCORE = 0.5  # the models' own threshold
 
@@ -71,7 +72,7 @@ class MeshObserver:
         placement = place(face)
         if isinstance(placement, str):
             return None
-        matrix = mesh_view(placement)
+        matrix = mesh_view(placement, MARGIN)
         points, logit = self._mesh(resample(image, matrix, SIZE, SIZE))
         if logit[0] <= np.log(FACE_SCORE / (1 - FACE_SCORE)):
             return None

@@ -23,6 +23,11 @@ BOX_FADE = 1.25, 1.5
 # the detector has found, or between them, lies inside.
 OUTLINE_FADE = 0.02
 OUTLINE_LEAST = 0.04
+# Above the temples, where hair begins or a skull, it goes straight on; on the side to which a head is turned it
+# leans inwards, by so much on its way up, as a forehead does (by eye, in 40 photos).
+OUTLINE_LEAN, OUTLINE_TOP = 0.4, -0.3
+# A head is turned fully where the nose tip lies so far aside of the middle of the eyes, in shares of the crop's side.
+TURNED = 0.05
 # Of a small face the outline is less sure: it is moved out by so many pixels, less a share of the crop's side.
 OUTLINE_PIXELS, OUTLINE_SURE = 3.5, 0.012
 # Of a grid for which the distance from the outline is computed: cells along a side, and how far it reaches beyond a
@@ -30,10 +35,9 @@ OUTLINE_PIXELS, OUTLINE_SURE = 3.5, 0.012
 OUTLINE_CELLS, OUTLINE_MARGIN = 48, 0.1
 # What eyeglasses add to the mask: a band from ear to ear, its middle, and half its width and half its height where it
 # begins and ends to fade; and how much farther than the outline it reaches on the side to which a head is turned, where
-# a lens may stand before the background; it is turned fully where the nose tip lies so far aside of the middle of the
-# eyes (all by eye, in 40 photos).
+# a lens may stand before the background (all by eye, in 40 photos).
 ARMS_MIDDLE, ARMS_WIDTH, ARMS_HEIGHT = (0.5, 0.46), (0.43, 0.47), (0.07, 0.12)
-LENS, TURNED = 0.09, 0.05
+LENS = 0.09
 
 
 def _distance(x: np.ndarray, y: np.ndarray, ellipse: tuple) -> np.ndarray:
@@ -132,19 +136,24 @@ def _mask(placement: Placement, beside_box: np.ndarray, matrix: np.ndarray) -> n
     weight = _fade(x, y) * ((end - beside_box) / (end - begin)).clip(0, 1)
     lens = np.float32(0)
     if placement.eyeglasses:
-        (cx, cy), points = ARMS_MIDDLE, placement.points
+        cx, cy = ARMS_MIDDLE
         across, along = (
             ((end - np.abs(line - c)) / (end - begin)).clip(0, 1)
             for line, c, (begin, end) in ((x, cx, ARMS_WIDTH), (y, cy, ARMS_HEIGHT))
         )
         weight = np.maximum(weight, across * along)
-        turn = float(np.clip((points[2, 0] - points[:2, 0].mean()) / TURNED, -1, 1))
-        lens = LENS * along * np.maximum(turn * np.sign(x - cx), 0)
+        lens = LENS * along * np.maximum(_turn(placement) * np.sign(x - cx), 0)
     if placement.contour is not None:
         inside = _inside_outline(placement, matrix, (width, height)) + (lens + np.float32(_unsure(placement)))
         share = (inside / (2 * OUTLINE_FADE) + np.float32(0.5)).clip(0, 1)
         weight *= share * share * (3 - 2 * share)
     return weight
+
+
+def _turn(placement: Placement) -> float:
+    """How far a head is turned to the right of its crop: in [-1, 1]."""
+    points = placement.points
+    return float(np.clip((points[2, 0] - points[:2, 0].mean()) / TURNED, -1, 1))
 
 
 def _unsure(placement: Placement) -> float:
@@ -153,13 +162,16 @@ def _unsure(placement: Placement) -> float:
 
 
 def _inside_outline(placement: Placement, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """How far pixels, as ``_mask`` has them, lie inside the outline of the face; negative outside. Above the temples it
-    goes straight on."""
-    contour, points, above = placement.contour[1:-1], placement.points, -1.0
+    """How far pixels, as ``_mask`` has them, lie inside the outline of the face; negative outside."""
+    contour, points, lean = placement.contour[1:-1], placement.points, OUTLINE_LEAN * _turn(placement)
+    right, left = (
+        (x - inwards * (y - OUTLINE_TOP), OUTLINE_TOP)
+        for (x, y), inwards in zip(contour[[0, -1]], (max(lean, 0), min(lean, 0)), strict=True)
+    )
     # Coarsely first: the distance is smooth.
     span = 1 + 2 * OUTLINE_MARGIN
     cells = ((np.arange(OUTLINE_CELLS) + 0.5) / OUTLINE_CELLS * span - OUTLINE_MARGIN).astype(np.float32)
-    inside = _inside(cells, np.array([(contour[0, 0], above), *contour, (contour[-1, 0], above)]))
+    inside = _inside(cells, np.array([right, *contour, left]))
     hull = points[ConvexHull(points).vertices]
     inside = np.maximum(inside, OUTLINE_LEAST + _inside(cells, np.concatenate([hull, hull[:1]])))
     to_grid = matrix + [[0, 0, OUTLINE_MARGIN]] * 2

@@ -57,6 +57,22 @@ def test_an_outline_that_cuts_points_off_gives_way():
 
 
 @pytest.mark.parametrize("turn", [-0.1, 0.0, 0.1])
+def test_the_forehead_of_a_turned_head_leans_away_from_the_background(turn):
+    """Above the temples the mask ends straight above them, but leans inwards on the side to which the head looks."""
+    placement = outlined(turn)
+    u, v = places(placement)
+    mask = face_mask(placement, WHOLE)
+    for side in (-1, 1):
+        away, leans = side * (u - 0.5), side * turn > 0
+        edge = (np.abs(v - 0.25) < 0.01) & (np.abs(away - 0.22) < 0.008)  # 0.08 within the temple, 0.3 above it
+        free = face_mask(dataclasses.replace(placement, contour=None), WHOLE)
+        assert edge.any() and (free[edge] > 0.3).all()
+        np.testing.assert_allclose(mask[edge], 0 if leans else free[edge], atol=1e-6)
+    low = v > 0.62
+    np.testing.assert_array_equal(mask[low], face_mask(outlined(), WHOLE)[low])
+
+
+@pytest.mark.parametrize("turn", [-0.1, 0.0, 0.1])
 def test_eyeglasses_go_to_their_ends(turn):
     """To the ears, as far as the outline reaches; and before the background to which a head looks, a bit farther."""
     image, placement = photo(260, 300), outlined(turn)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from a3gan_jax.convert.face_mesh import read_face_mesh
-from a3gan_jax.evals.face_mesh import IRIS_FILE, MESH_FILE, MESH_PACKAGE, _model
+from a3gan_jax.evals.face_mesh import IRIS_FILE, MARGIN, MESH_FILE, MESH_PACKAGE, _model
 from a3gan_jax.faces.alignment import resample
 from a3gan_jax.faces.contour import mesh_view
 from a3gan_jax.faces.placement import place
@@ -28,7 +28,7 @@ def pictures():
         rng.integers(0, 256, (SIZE, SIZE, 3)),
         np.kron(rng.integers(0, 256, (6, 6, 3)), np.ones((32, 32, 1))),
     )
-    return np.stack([resample(image, mesh_view(place(face)), SIZE, SIZE), noise, squares]).astype(np.uint8)
+    return np.stack([resample(image, mesh_view(place(face), MARGIN), SIZE, SIZE), noise, squares]).astype(np.uint8)
 
 
 @pytest.mark.parametrize("form", ["lax", "matmul"])
