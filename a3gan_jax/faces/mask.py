@@ -23,8 +23,8 @@ BOX_FADE = 1.25, 1.5
 # the detector has found, or between them, lies inside.
 OUTLINE_FADE = 0.02
 OUTLINE_LEAST = 0.04
-# Above the temples, where hair begins or a skull, it goes straight on; on the side to which a head is turned it
-# leans inwards, by so much on its way up, as a forehead does (by eye, in 40 photos).
+# Above the temples, where hair begins or a skull, it goes straight up, to beyond the crop; on the side to which a head
+# is turned it leans inwards with this slope, as foreheads do (by eye, in 40 photos).
 OUTLINE_LEAN, OUTLINE_TOP = 0.4, -0.3
 # A head is turned fully where the nose tip lies so far aside of the middle of the eyes, in shares of the crop's side.
 TURNED = 0.05
