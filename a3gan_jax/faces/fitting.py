@@ -68,5 +68,4 @@ def _reach(outline: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """How far an outline, seen from the middle, lies at these angles."""
     angles = _angle(*outline.T)
     order = np.argsort(angles)
-    reach = np.interp(angle, angles[order], np.hypot(*outline.T)[order])
-    return np.maximum(reach, 1e-6).astype(np.float32)
+    return np.interp(angle, angles[order], np.hypot(*outline.T)[order]).astype(np.float32)
