@@ -16,7 +16,7 @@ from a3gan_jax.faces.placement import Placement
 # outline nothing moves: eyes, nose and mouth.
 STILL = 0.6
 LEAST, MOST = 0.8, 1.25  # of the new outline over the old one: what lies beyond is no outline
-TURN = 0.035, 0.06  # ``Placement.turn`` of a head that is stretched less, and of one that is not stretched
+TURN = 0.04, 0.065  # ``Placement.turn`` of a head that is stretched less, and of one that is not stretched
 TEMPLES = 0.2 * np.pi  # angle over which it ends, from the height of the middle up
 
 
