@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from a3gan_jax.faces import blending
-from a3gan_jax.faces.fitting import fit_outlines
 from a3gan_jax.faces.identity import Embed, on_template
 from a3gan_jax.faces.replacement import CANDIDATES, Face, Generate, by_person
 
@@ -36,9 +35,9 @@ def choose(faces: Sequence[Face], generate: Generate, judge: Judge, embed: Embed
         part = slice(start, start + TRIALS)
         crops = np.stack([trial.crop for trial in trials[part]])
         images, _, _, finite = generate(crops, trials[part])
-        placements = [trial.placement for trial in trials[part]]
-        new = fit_outlines(blending.match_colors(images, crops), placements)
-        shown = blending.on_crops(new, crops, placements)
+        shown = blending.on_crops(
+            blending.match_colors(images, crops), crops, [trial.placement for trial in trials[part]]
+        )
         templates = [
             on_template(crop, trial.placement.points * len(crop) - 0.5)
             for crop, trial in zip(shown, trials[part], strict=True)

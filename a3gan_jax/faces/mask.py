@@ -26,7 +26,8 @@ OUTLINE_LEAST = 0.04
 # Above the temples, where hair begins or a skull, it goes straight up, to beyond the crop; on the side to which a head
 # is turned it leans inwards with this slope, as foreheads do (by eye, in 40 photos).
 OUTLINE_LEAN, OUTLINE_TOP = 0.4, -0.3
-TURNED = 0.05  # ``Placement.turn`` of a head that counts as fully turned
+# A head is turned fully where the nose tip lies so far aside of the middle of the eyes, in shares of the crop's side.
+TURNED = 0.05
 # Of a small face the outline is less sure: it is moved out by so many pixels, less a share of the crop's side.
 OUTLINE_PIXELS, OUTLINE_SURE = 3.5, 0.012
 # Of a grid for which the distance from the outline is computed: cells along a side, and how far it reaches beyond a
@@ -150,8 +151,9 @@ def _mask(placement: Placement, beside_box: np.ndarray, matrix: np.ndarray) -> n
 
 
 def _turn(placement: Placement) -> float:
-    """How far a head is turned, in [-1, 1]."""
-    return max(-1.0, min(1.0, placement.turn / TURNED))
+    """How far a head is turned to the right of its crop: in [-1, 1]."""
+    points = placement.points
+    return float(np.clip((points[2, 0] - points[:2, 0].mean()) / TURNED, -1, 1))
 
 
 def _unsure(placement: Placement) -> float:

@@ -47,20 +47,6 @@ class Placement:
         """(5, 2): the landmarks in the crop of side 1."""
         return self.landmarks @ self.matrix[:, :2].T + self.matrix[:, 2]
 
-    @property
-    def turn(self) -> float:
-        """How far the head is turned to the right: of the tip of the nose from the middle of the eyes, in shares of the
-        crop's side; a tenth where half of the face is hidden."""
-        return float(self.points[2, 0] - self.points[:2, 0].mean())
-
-    def on_crop(self, size: int) -> "Placement":
-        """The same face where it lies in its crop (size, size), without outline."""
-        linear = self.matrix[:, :2] * size
-        sides = self.box[2:] * np.sqrt(np.linalg.det(linear))
-        centre = (self.box[:2] + self.box[2:] / 2 - 0.5) @ linear.T + self.matrix[:, 2] * size  # a crop's corner is 0
-        whole = np.array([[1, 0, 0.5], [0, 1, 0.5]]) / size
-        return Placement(whole, self.points * size - 0.5, np.concatenate([centre - sides / 2, sides]))
-
     def bounds(self, shape: tuple[int, ...]) -> tuple[slice, slice]:
         """Rows and columns of a photo of this shape that the upright rectangle around the crop's circle covers.
 

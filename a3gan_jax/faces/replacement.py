@@ -13,7 +13,6 @@ from a3gan_jax.faces.alignment import resample
 from a3gan_jax.faces.contour import outlines
 from a3gan_jax.faces.covering import cover
 from a3gan_jax.faces.detector import Detection
-from a3gan_jax.faces.fitting import fit_outlines
 from a3gan_jax.faces.identity import CERTAIN, DIFFERENT, STRANGER, Embed, on_template
 from a3gan_jax.faces.placement import Placement, place
 from a3gan_jax.faces.tracking import overlap
@@ -247,7 +246,7 @@ def by_person(faces: Sequence[Face]) -> dict[int, list[Face]]:
 def _generate(faces: Sequence[Face], generate: Generate) -> None:
     crops = np.stack([face.crop for face in faces])
     images, before, after, finite = generate(crops, faces)
-    new = fit_outlines(blending.match_colors(images, crops), [face.placement for face in faces])
+    new = blending.match_colors(images, crops)
     for face, *parts in zip(faces, new, before, after, finite, strict=True):
         face.new, face.before, face.after, whole = parts
         face.cosine = None

@@ -1,16 +1,11 @@
 """Photos with faces at known places, for tests: smooth and different everywhere, so that a wrong pixel shows."""
 
-import dataclasses
-
 import numpy as np
 
 from a3gan_jax.faces.alignment import resample
 from a3gan_jax.faces.detector import Detection
-from a3gan_jax.faces.placement import BOX_CENTRE, BOX_SIZE, Placement, place
+from a3gan_jax.faces.placement import BOX_CENTRE, BOX_SIZE, Placement
 from a3gan_jax.geometry import crop_landmarks
-from a3gan_jax.models.face_mesh import CONTOUR
-
-OUTLINE_RADIUS = 0.3
 
 
 def photo(height: int, width: int, seed: int = 0, smooth: float = 1.0) -> np.ndarray:
@@ -44,12 +39,3 @@ def crops_of(image: np.ndarray, placements: list[Placement], size: int = 64) -> 
 def flat(color, size: int = 64) -> np.ndarray:
     """A crop (size, size, 3) of one colour."""
     return np.broadcast_to(color, (size, size, 3)).astype(np.uint8)
-
-
-def outlined(turn: float = 0.0, size: float = 180, shift: float = 0.0) -> Placement:
-    """A face whose outline is nearly a circle about (0.5 + shift, 0.6), whose nose may lie aside."""
-    detection = face(150, 130, size)
-    landmarks = detection.landmarks + [[0, 0], [0, 0], [turn * size, 0], [0, 0], [0, 0]]
-    turns = np.linspace(-0.1, 1.1, len(CONTOUR)) * np.pi
-    contour = [0.5 + shift, 0.6] + OUTLINE_RADIUS * np.stack([np.cos(turns), np.sin(turns)], -1)
-    return dataclasses.replace(place(detection), landmarks=landmarks, contour=contour)

@@ -8,11 +8,21 @@ import pytest
 from a3gan_jax.faces.blending import blend, on_crops
 from a3gan_jax.faces.mask import CORE, LENS, OUTLINE_FADE, face_mask
 from a3gan_jax.faces.placement import place
-from tests.faces.scenes import OUTLINE_RADIUS as RADIUS
-from tests.faces.scenes import crops_of, ellipse, face, flat, outlined, photo
+from a3gan_jax.models.face_mesh import CONTOUR
+from tests.faces.scenes import crops_of, ellipse, face, flat, photo
 
 MAGENTA = np.array([255, 0, 255], np.uint8)
 WHOLE = slice(0, 260), slice(0, 300)
+RADIUS = 0.3
+
+
+def outlined(turn=0.0, size=180, shift=0.0):
+    """A face whose outline is nearly a circle about (0.5 + shift, 0.6), whose nose may lie aside."""
+    detection = face(150, 130, size)
+    landmarks = detection.landmarks + [[0, 0], [0, 0], [turn * size, 0], [0, 0], [0, 0]]
+    turns = np.linspace(-0.1, 1.1, len(CONTOUR)) * np.pi
+    contour = [0.5 + shift, 0.6] + RADIUS * np.stack([np.cos(turns), np.sin(turns)], -1)
+    return dataclasses.replace(place(detection), landmarks=landmarks, contour=contour)
 
 
 def places(placement):
